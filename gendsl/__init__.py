@@ -1,0 +1,1 @@
+"""gendsl: a declarative probabilistic programming language."""

@@ -1,0 +1,65 @@
+"""Walks over expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from gendsl.ir import nodes as ir
+
+__all__ = ["children", "distribution_expressions", "equation_expressions", "references", "walk"]
+
+
+def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
+    """The direct subexpressions of `expr`."""
+    match expr:
+        case ir.Constant() | ir.Reference() | ir.MemberNumber() | ir.SizeNumber():
+            return ()
+        case ir.Apply(args=args):
+            return args
+        case ir.Stack(items=items):
+            return items
+        case ir.Gather(value=value, index=index):
+            return value, index
+        case (
+            ir.Reduce(value=value)
+            | ir.Select(value=value)
+            | ir.Lag(value=value)
+            | ir.Spread(value=value)
+            | ir.Collect(value=value)
+        ):
+            return (value,)
+        case ir.LogProb(distribution=distribution, value=value):
+            return (*distribution_expressions(distribution), value)
+        case _:
+            assert_never(expr)
+
+
+def distribution_expressions(distribution: ir.Distribution) -> tuple[ir.Expr, ...]:
+    """The arguments of a distribution."""
+    return tuple(value for _, value in distribution.args)
+
+
+def equation_expressions(equation: ir.Equation) -> tuple[ir.Expr, ...]:
+    """The expressions of an equation."""
+    if equation.distribution is not None:
+        return distribution_expressions(equation.distribution)
+    return (equation.value,) if equation.value is not None else ()
+
+
+def walk(*exprs: ir.Expr) -> Iterator[ir.Expr]:
+    """Every expression below and including `exprs`, in text order, without recursion."""
+    stack = list(reversed(exprs))
+    while stack:
+        expr = stack.pop()
+        yield expr
+        stack.extend(reversed(children(expr)))
+
+
+def references(*exprs: ir.Expr) -> dict[str, ir.Reference]:
+    """The variables that `exprs` mention, in order, with the first mention of each."""
+    found: dict[str, ir.Reference] = {}
+    for expr in walk(*exprs):
+        if isinstance(expr, ir.Reference):
+            found.setdefault(expr.name, expr)
+    return found

@@ -1,0 +1,1 @@
+"""Tables of records: what the language offers. No tensors here."""

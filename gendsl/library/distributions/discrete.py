@@ -1,0 +1,189 @@
+"""Distributions of whole numbers and of categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.types import (
+    BINARY,
+    COUNT,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Index,
+    Interval,
+    Size,
+    Structured,
+    Support,
+)
+
+__all__ = ["DISCRETE"]
+
+_TOTAL = Parameter("total_count", COUNT, "number of trials")
+_PROBS = Parameter("probs", UNIT, "probability of success")
+_LOGITS = Parameter("logits", REAL, "log odds of success")
+
+
+def _up_to_total(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]) -> Support:
+    return Interval(integer=True, lower=0.0, upper=max(0.0, hulls["total_count"].upper))
+
+
+def _categories(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]) -> Support:
+    own = sizes.get("probs") or sizes.get("logits")
+    return Index(own[-1]) if own else COUNT
+
+
+DISCRETE = (
+    DistributionSpec(
+        name="Bernoulli",
+        params=(_PROBS, _LOGITS),
+        forms=(
+            Form(("probs",), "dist.Bernoulli(probs)"),
+            Form(("logits",), "dist.Bernoulli(logits=logits)"),
+        ),
+        support=BINARY,
+        discrete=True,
+        has_rsample=False,
+        log_concave=True,
+        example={"probs": 0.3},
+        examples=({"logits": 0.8},),
+        summary="One trial: 1 for success, 0 for failure.",
+        density=r"x \log p + (1 - x) \log(1 - p)",
+    ),
+    DistributionSpec(
+        name="Binomial",
+        params=(_TOTAL, _PROBS, _LOGITS),
+        forms=(
+            Form(("total_count", "probs"), "dist.Binomial(total_count, probs)"),
+            Form(("total_count", "logits"), "dist.Binomial(total_count, logits=logits)"),
+        ),
+        support=_up_to_total,
+        discrete=True,
+        has_rsample=False,
+        log_concave=True,
+        example={"total_count": 7, "probs": 0.35},
+        examples=({"total_count": 5, "logits": -0.4},),
+        summary="The number of successes in independent trials.",
+        density=r"\log\tbinom{n}{x} + x \log p + (n - x) \log(1 - p)",
+    ),
+    DistributionSpec(
+        name="BetaBinomial",
+        params=(
+            _TOTAL,
+            Parameter("concentration1", POSITIVE, "weight of success"),
+            Parameter("concentration0", POSITIVE, "weight of failure"),
+        ),
+        forms=(
+            Form(
+                ("total_count", "concentration1", "concentration0"),
+                "dist.BetaBinomial(concentration1, concentration0, total_count)",
+            ),
+        ),
+        support=_up_to_total,
+        discrete=True,
+        has_rsample=False,
+        example={"total_count": 8, "concentration1": 2.0, "concentration0": 3.0},
+        summary="Binomial with a Beta probability: more spread than independent trials have.",
+        density=r"\log\tbinom{n}{x} + \log B(x + a, n - x + b) - \log B(a, b)",
+    ),
+    DistributionSpec(
+        name="Categorical",
+        params=(
+            Parameter("probs", Structured("simplex"), "probability of each category", 1),
+            Parameter("logits", REAL, "log probabilities, up to a constant", 1),
+        ),
+        forms=(
+            Form(("probs",), "dist.Categorical(probs)"),
+            Form(("logits",), "dist.Categorical(logits=logits)"),
+        ),
+        support=_categories,
+        discrete=True,
+        has_rsample=False,
+        example={"probs": [0.2, 0.5, 0.3]},
+        examples=({"logits": [0.4, -1.0, 0.3, 2.0]},),
+        summary="One of several categories, from 0.",
+        density=r"\log p_x",
+    ),
+    DistributionSpec(
+        name="Poisson",
+        params=(Parameter("rate", POSITIVE, "mean"),),
+        forms=(Form(("rate",), "dist.Poisson(rate)"),),
+        support=COUNT,
+        discrete=True,
+        has_rsample=False,
+        log_concave=True,
+        example={"rate": 3.2},
+        summary="The number of events that come at a constant rate.",
+        density=r"x \log\lambda - \lambda - \log x!",
+    ),
+    DistributionSpec(
+        name="NegativeBinomial",
+        params=(
+            Parameter("total_count", POSITIVE, "number of failures that ends the count"),
+            _PROBS,
+            _LOGITS,
+            Parameter("mean", POSITIVE, "mean"),
+            Parameter("concentration", POSITIVE, "the variance is mean + mean^2 / concentration"),
+        ),
+        forms=(
+            Form(("total_count", "probs"), "dist.NegativeBinomial(total_count, probs)"),
+            Form(("total_count", "logits"), "dist.NegativeBinomial(total_count, logits=logits)"),
+            Form(
+                ("mean", "concentration"),
+                "dist.NegativeBinomial("
+                "concentration, logits=torch.log(torch.as_tensor(mean / concentration)))",
+            ),
+        ),
+        support=COUNT,
+        discrete=True,
+        has_rsample=False,
+        example={"total_count": 3.5, "probs": 0.4},
+        examples=(
+            {"total_count": 2.0, "logits": -0.3},
+            {"mean": 4.0, "concentration": 1.5},
+        ),
+        summary="Poisson with a Gamma rate: counts with more spread than their mean.",
+        density=r"\log\tfrac{\Gamma(r + x)}{\Gamma(r)\, x!} + r \log(1 - p) + x \log p",
+    ),
+    DistributionSpec(
+        name="Geometric",
+        params=(_PROBS, _LOGITS),
+        forms=(
+            Form(("probs",), "dist.Geometric(probs)"),
+            Form(("logits",), "dist.Geometric(logits=logits)"),
+        ),
+        support=COUNT,
+        discrete=True,
+        has_rsample=False,
+        log_concave=True,
+        example={"probs": 0.35},
+        examples=({"logits": 0.2},),
+        summary="The number of failures before the first success.",
+        density=r"x \log(1 - p) + \log p",
+    ),
+    DistributionSpec(
+        name="Multinomial",
+        params=(
+            _TOTAL,
+            Parameter("probs", Structured("simplex"), "probability of each category", 1),
+            Parameter("logits", REAL, "log probabilities, up to a constant", 1),
+        ),
+        forms=(
+            Form(("total_count", "probs"), "runtime.Multinomial(total_count, probs)"),
+            Form(
+                ("total_count", "logits"),
+                "runtime.Multinomial(total_count, torch.softmax(logits, -1))",
+            ),
+        ),
+        support=_up_to_total,
+        event_dim=1,
+        event_from="probs",
+        discrete=True,
+        has_rsample=False,
+        example={"total_count": 5, "probs": [0.2, 0.5, 0.3]},
+        examples=({"total_count": 4, "logits": [0.4, -1.0, 0.3]},),
+        summary="How often each category comes up in independent trials.",
+        density=r"\log n! + \sum_k (x_k \log p_k - \log x_k!)",
+    ),
+)

@@ -1,0 +1,110 @@
+"""Distributions on the whole real line, placed and stretched by a location and a scale."""
+
+from __future__ import annotations
+
+from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.types import POSITIVE, REAL
+
+__all__ = ["LOCATION_SCALE"]
+
+_LOC = Parameter("loc", REAL, "centre")
+_SCALE = Parameter("scale", POSITIVE, "width")
+
+
+def _pyro(name: str) -> tuple[Form, ...]:
+    return (Form(("loc", "scale"), f"dist.{name}(loc, scale)"),)
+
+
+LOCATION_SCALE = (
+    DistributionSpec(
+        name="Normal",
+        params=(
+            Parameter("loc", REAL, "mean"),
+            Parameter("scale", POSITIVE, "standard deviation"),
+        ),
+        forms=_pyro("Normal"),
+        support=REAL,
+        has_cdf=True,
+        symmetric=True,
+        log_concave=True,
+        example={"loc": 0.7, "scale": 1.3},
+        summary="The bell curve: sums of many small independent effects.",
+        density=r"-\tfrac{1}{2} z^2 - \log(s \sqrt{2\pi}), \quad z = (x - m) / s",
+    ),
+    DistributionSpec(
+        name="StudentT",
+        params=(
+            Parameter("df", POSITIVE, "degrees of freedom"),
+            Parameter("loc", REAL, "centre", default=0.0),
+            Parameter("scale", POSITIVE, "width", default=1.0),
+        ),
+        forms=(Form(("df", "loc", "scale"), "dist.StudentT(df, loc, scale)"),),
+        support=REAL,
+        symmetric=True,
+        example={"df": 3.5, "loc": -0.4, "scale": 2.0},
+        examples=({"df": 4.0},),
+        summary="A bell curve with heavy tails, which forgives outliers.",
+        density=(
+            r"\log\Gamma(\tfrac{\nu + 1}{2}) - \log\Gamma(\tfrac{\nu}{2}) - \tfrac{1}{2}"
+            r"\log(\pi\nu s^2) - \tfrac{\nu + 1}{2} \log(1 + z^2 / \nu), \quad z = (x - m) / s"
+        ),
+    ),
+    DistributionSpec(
+        name="Cauchy",
+        params=(_LOC, _SCALE),
+        forms=_pyro("Cauchy"),
+        support=REAL,
+        has_cdf=True,
+        symmetric=True,
+        example={"loc": 0.5, "scale": 2.0},
+        summary="Tails so heavy that there is no mean; StudentT with one degree of freedom.",
+        density=r"-\log(\pi s (1 + z^2)), \quad z = (x - m) / s",
+    ),
+    DistributionSpec(
+        name="Laplace",
+        params=(_LOC, _SCALE),
+        forms=_pyro("Laplace"),
+        support=REAL,
+        has_cdf=True,
+        symmetric=True,
+        log_concave=True,
+        example={"loc": -1.0, "scale": 0.8},
+        summary="Two exponentials back to back; as a prior it draws towards the centre.",
+        density=r"-|x - m| / s - \log(2 s)",
+    ),
+    DistributionSpec(
+        name="Logistic",
+        params=(_LOC, _SCALE),
+        forms=_pyro("Logistic"),
+        support=REAL,
+        has_cdf=True,
+        symmetric=True,
+        log_concave=True,
+        example={"loc": 0.3, "scale": 0.6},
+        summary="Its distribution function is the sigmoid.",
+        density=r"-z - 2 \log(1 + e^{-z}) - \log s, \quad z = (x - m) / s",
+    ),
+    DistributionSpec(
+        name="Gumbel",
+        params=(_LOC, _SCALE),
+        forms=_pyro("Gumbel"),
+        support=REAL,
+        has_cdf=True,
+        log_concave=True,
+        example={"loc": 1.0, "scale": 1.5},
+        summary="The largest of many independent values.",
+        density=r"-z - e^{-z} - \log s, \quad z = (x - m) / s",
+    ),
+    DistributionSpec(
+        name="Flat",
+        params=(),
+        forms=(Form((), "runtime.Flat()"),),
+        support=REAL,
+        has_rsample=False,
+        log_concave=True,
+        improper=True,
+        example={},
+        summary="Density 1 everywhere on the declared type; never renormalised.",
+        density="0",
+    ),
+)

@@ -1,0 +1,150 @@
+"""What the operators of the language mean."""
+
+from __future__ import annotations
+
+from gendsl.library.functions import intervals
+from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.types import BINARY, REAL
+
+__all__ = ["OPERATOR_FUNCTIONS"]
+
+
+def _comparison(name: str, token: str, summary: str, tex: str) -> FunctionSpec:
+    return FunctionSpec(
+        name=name,
+        params=("x", "y"),
+        range=intervals.binary,
+        torch=f"(x {token} y) * 1.0",
+        scalar=f"(x {token} y) * 1.0",
+        operator=token,
+        smooth=False,
+        summary=summary,
+        tex=f"[x {tex} y]",
+    )
+
+
+OPERATOR_FUNCTIONS = (
+    FunctionSpec(
+        name="add",
+        params=("x", "y"),
+        range=intervals.sums,
+        torch="x + y",
+        scalar="x + y",
+        operator="+",
+        variadic=True,
+        summary="Sum.",
+        tex="x + y",
+    ),
+    FunctionSpec(
+        name="neg",
+        params=("x",),
+        range=intervals.negated,
+        torch="-x",
+        scalar="-x",
+        operator="-",
+        summary="Negative; between two values, their difference.",
+        tex="-x",
+    ),
+    FunctionSpec(
+        name="mul",
+        params=("x", "y"),
+        range=intervals.products,
+        torch="x * y",
+        scalar="x * y",
+        operator="*",
+        variadic=True,
+        summary="Product.",
+        tex="x y",
+    ),
+    FunctionSpec(
+        name="reciprocal",
+        params=("x",),
+        range=intervals.reciprocal,
+        torch="1 / x",
+        scalar="1 / x",
+        operator="/",
+        summary="Quotient: a product with one over the second value.",
+        tex="1 / x",
+    ),
+    FunctionSpec(
+        name="pow",
+        params=("x", "y"),
+        range=intervals.power,
+        torch="x**y",
+        scalar="x**y",
+        operator="**",
+        summary="Power; a negative value only to a whole power.",
+        tex="x^y",
+    ),
+    FunctionSpec(
+        name="matmul",
+        params=("x", "y"),
+        kind=Kind.SHAPED,
+        range=intervals.constant(REAL),
+        torch="torch.matmul(x, y)",
+        by_rank=(
+            ((1, 1), "torch.sum(x * y, -1)"),
+            ((2, 1), "torch.matmul(x, y.unsqueeze(-1)).squeeze(-1)"),
+            ((1, 2), "torch.matmul(x.unsqueeze(-2), y).squeeze(-2)"),
+        ),
+        operator="@",
+        summary="Product of matrices and vectors.",
+        tex=r"\textstyle\sum_j x_{ij} y_{jk}",
+    ),
+    _comparison("eq", "==", "Equal.", "="),
+    _comparison("ne", "!=", "Not equal.", r"\ne"),
+    _comparison("lt", "<", "Less.", "<"),
+    _comparison("le", "<=", "Less or equal.", r"\le"),
+    _comparison("gt", ">", "Greater.", ">"),
+    _comparison("ge", ">=", "Greater or equal.", r"\ge"),
+    FunctionSpec(
+        name="and",
+        params=("x", "y"),
+        domain=(BINARY,),
+        range=intervals.binary,
+        torch="x * y",
+        scalar="x * y",
+        operator="and",
+        variadic=True,
+        smooth=False,
+        summary="Both.",
+        tex=r"x \land y",
+    ),
+    FunctionSpec(
+        name="or",
+        params=("x", "y"),
+        domain=(BINARY,),
+        range=intervals.binary,
+        torch="x + y - x * y",
+        scalar="x + y - x * y",
+        operator="or",
+        variadic=True,
+        smooth=False,
+        summary="At least one.",
+        tex=r"x \lor y",
+    ),
+    FunctionSpec(
+        name="not",
+        params=("x",),
+        domain=(BINARY,),
+        range=intervals.binary,
+        torch="1 - x",
+        scalar="1 - x",
+        operator="not",
+        smooth=False,
+        summary="The opposite.",
+        tex=r"\lnot x",
+    ),
+    FunctionSpec(
+        name="where",
+        params=("condition", "then", "otherwise"),
+        domain=(BINARY, REAL, REAL),
+        range=lambda hulls: intervals.union(hulls[1:]),
+        torch="torch.where(torch.as_tensor(condition != 0), then, otherwise)",
+        scalar="(then if condition else otherwise)",
+        operator="if",
+        smooth=False,
+        summary="`then if condition else otherwise`, entry by entry.",
+        tex=r"\begin{cases} a & c \\ b & \text{otherwise} \end{cases}",
+    ),
+)

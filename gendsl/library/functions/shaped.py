@@ -1,0 +1,187 @@
+"""Functions with a shape rule of their own: linear algebra, constructors, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gendsl.library.functions import intervals
+from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.types import REAL, Interval, Structured, Support
+
+__all__ = ["SHAPED"]
+
+_MATRIX_VECTOR = (2, 1)
+_ANY_NUMBER = intervals.constant(REAL)
+
+
+def _diagonal(hulls: Sequence[Interval]) -> Support:
+    if hulls[0].lower >= 0:
+        return Structured("covariance")
+    return intervals.union([hulls[0], Interval(hulls[0].integer, 0.0, 0.0)])
+
+
+def _shaped(
+    name: str,
+    params: tuple[str, ...],
+    torch: str,
+    summary: str,
+    tex: str,
+    range_: intervals.Range = _ANY_NUMBER,
+    *,
+    by_rank: tuple[tuple[tuple[int, ...], str], ...] = (),
+    variadic: bool = False,
+) -> FunctionSpec:
+    return FunctionSpec(
+        name=name,
+        params=params,
+        kind=Kind.SHAPED,
+        range=range_,
+        torch=torch,
+        by_rank=by_rank,
+        variadic=variadic,
+        summary=summary,
+        tex=tex,
+    )
+
+
+_LINEAR_ALGEBRA = (
+    _shaped(
+        "dot",
+        ("x", "y"),
+        "torch.sum(x * y, -1)",
+        "Inner product of two vectors.",
+        r"\textstyle\sum_i x_i y_i",
+    ),
+    _shaped(
+        "outer",
+        ("x", "y"),
+        "x.unsqueeze(-1) * y.unsqueeze(-2)",
+        "The matrix of all products of two vectors.",
+        "x_i y_j",
+        intervals.products,
+    ),
+    _shaped(
+        "transpose",
+        ("x",),
+        "x.mT",
+        "A matrix with rows and columns exchanged.",
+        r"x^\top",
+        intervals.same,
+    ),
+    _shaped(
+        "diag",
+        ("x",),
+        "torch.diag_embed(x)",
+        "The diagonal matrix with these entries.",
+        r"\operatorname{diag}(x)",
+        _diagonal,
+    ),
+    _shaped(
+        "trace",
+        ("x",),
+        "torch.sum(torch.diagonal(x, dim1=-2, dim2=-1), -1)",
+        "Sum of the diagonal of a matrix.",
+        r"\operatorname{tr} x",
+        intervals.total,
+    ),
+    _shaped(
+        "cholesky",
+        ("x",),
+        "torch.linalg.cholesky(x)",
+        "The lower triangular L with L L^T = x.",
+        r"L: L L^\top = x",
+        intervals.constant(Structured("cholesky")),
+    ),
+    _shaped(
+        "solve",
+        ("x", "y"),
+        "torch.linalg.solve(x, y)",
+        "The z with x @ z = y; y is a vector or a matrix.",
+        "x^{-1} y",
+        by_rank=((_MATRIX_VECTOR, "torch.linalg.solve(x, y.unsqueeze(-1)).squeeze(-1)"),),
+    ),
+    _shaped("inverse", ("x",), "torch.linalg.inv(x)", "Inverse of a matrix.", "x^{-1}"),
+    _shaped("det", ("x",), "torch.linalg.det(x)", "Determinant.", r"\det x"),
+    _shaped(
+        "logdet",
+        ("x",),
+        "torch.linalg.slogdet(x).logabsdet",
+        "Logarithm of the absolute value of the determinant.",
+        r"\log |{\det x}|",
+    ),
+)
+
+_CONSTRUCTORS = (
+    _shaped(
+        "zeros",
+        ("sizes",),
+        "torch.zeros(sizes)",
+        "Zeros of these sizes: `zeros(D)`, `zeros(D, H)`.",
+        "0",
+        intervals.constant(Interval(integer=True, lower=0.0, upper=0.0)),
+        variadic=True,
+    ),
+    _shaped(
+        "ones",
+        ("sizes",),
+        "torch.ones(sizes)",
+        "Ones of these sizes.",
+        "1",
+        intervals.constant(Interval(integer=True, lower=1.0, upper=1.0)),
+        variadic=True,
+    ),
+    _shaped(
+        "full",
+        ("x", "sizes"),
+        "x * torch.ones(sizes)",
+        "One number, repeated: `full(0.5, D)`.",
+        "x",
+        intervals.same,
+        variadic=True,
+    ),
+    _shaped(
+        "eye",
+        ("size",),
+        "torch.eye(size)",
+        "Identity matrix.",
+        "I",
+        intervals.constant(Structured("covariance")),
+    ),
+)
+
+_AXES = (
+    _shaped(
+        "concat",
+        ("x", "y"),
+        "torch.cat([x, y], -1)",
+        "One vector after the other.",
+        "(x, y)",
+        intervals.union,
+        variadic=True,
+    ),
+    _shaped(
+        "lags",
+        ("y", "K"),
+        "",
+        "The last K values along the sequence, nearest first.",
+        r"(y_{t-1}, \dots, y_{t-K})",
+        intervals.same,
+    ),
+    _shaped(
+        "collect",
+        ("x", "axis"),
+        "",
+        "A plate or sequence gathered into the first event axis.",
+        r"(x_1, \dots, x_n)",
+        intervals.same,
+    ),
+    _shaped(
+        "log_prob",
+        ("d", "x"),
+        "",
+        "Log density, or mass, of a distribution or a fitted model at x.",
+        r"\log p_d(x)",
+    ),
+)
+
+SHAPED = (*_LINEAR_ALGEBRA, *_CONSTRUCTORS, *_AXES)

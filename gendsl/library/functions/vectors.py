@@ -1,0 +1,177 @@
+"""Functions of whole vectors, and reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+from gendsl.library.functions import intervals
+from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.types import BINARY, POSITIVE, REAL, Interval, Structured
+
+__all__ = ["REDUCTIONS", "VECTOR_FUNCTIONS"]
+
+
+def _vector(
+    name: str,
+    summary: str,
+    tex: str,
+    range_: intervals.Range,
+    torch: str,
+    *,
+    domain: Interval = REAL,
+    smooth: bool = True,
+) -> FunctionSpec:
+    return FunctionSpec(
+        name=name,
+        params=("x",),
+        domain=(domain,),
+        range=range_,
+        torch=torch,
+        event=1,
+        smooth=smooth,
+        summary=summary,
+        tex=tex,
+    )
+
+
+VECTOR_FUNCTIONS = (
+    _vector(
+        "softmax",
+        "Probabilities from log weights.",
+        r"e^{x_i} / \textstyle\sum_j e^{x_j}",
+        intervals.constant(Structured("simplex")),
+        "torch.softmax(x, -1)",
+    ),
+    _vector(
+        "log_softmax",
+        "Logarithm of `softmax`, without underflow.",
+        r"x_i - \log \textstyle\sum_j e^{x_j}",
+        intervals.constant(Interval(upper=0.0)),
+        "torch.log_softmax(x, -1)",
+    ),
+    _vector(
+        "normalize",
+        "The vector divided by its sum.",
+        r"x_i / \textstyle\sum_j x_j",
+        intervals.constant(Structured("simplex")),
+        "x / torch.sum(x, -1, keepdim=True)",
+        domain=POSITIVE,
+    ),
+    _vector(
+        "cumsum",
+        "Running sums.",
+        r"\textstyle\sum_{j \le i} x_j",
+        intervals.total,
+        "torch.cumsum(x, -1)",
+    ),
+    _vector(
+        "cumprod",
+        "Running products.",
+        r"\textstyle\prod_{j \le i} x_j",
+        intervals.counted,
+        "torch.cumprod(x, -1)",
+    ),
+    _vector(
+        "sort",
+        "The entries in increasing order.",
+        "x_{(i)}",
+        intervals.same,
+        "torch.sort(x, -1).values",
+        smooth=False,
+    ),
+    _vector(
+        "reverse",
+        "The entries in the opposite order.",
+        "x_{n - 1 - i}",
+        intervals.same,
+        "torch.flip(x, (-1,))",
+    ),
+)
+
+
+def _reduction(
+    name: str,
+    summary: str,
+    tex: str,
+    range_: intervals.Range,
+    torch: str = "",
+    *,
+    domain: Interval = REAL,
+    smooth: bool = True,
+) -> FunctionSpec:
+    return FunctionSpec(
+        name=name,
+        params=("x",),
+        kind=Kind.REDUCTION,
+        domain=(domain,),
+        range=range_,
+        torch=torch or f"torch.{name}(x, dim=dim, keepdim=keepdim)",
+        smooth=smooth,
+        summary=summary,
+        tex=tex,
+    )
+
+
+def _average(hulls: Sequence[Interval]) -> Interval:
+    return Interval(lower=hulls[0].lower, upper=hulls[0].upper)
+
+
+REDUCTIONS = (
+    _reduction("sum", "Sum.", r"\textstyle\sum_i x_i", intervals.total),
+    _reduction("mean", "Mean.", r"\bar x = \tfrac{1}{n} \textstyle\sum_i x_i", _average),
+    _reduction(
+        "sd",
+        "Standard deviation, with n - 1.",
+        r"\sqrt{\tfrac{1}{n - 1} \textstyle\sum_i (x_i - \bar x)^2}",
+        intervals.constant(POSITIVE),
+        "torch.std(x, dim=dim, keepdim=keepdim)",
+    ),
+    _reduction(
+        "var",
+        "Variance, with n - 1.",
+        r"\tfrac{1}{n - 1} \textstyle\sum_i (x_i - \bar x)^2",
+        intervals.constant(POSITIVE),
+    ),
+    _reduction("prod", "Product.", r"\textstyle\prod_i x_i", intervals.counted),
+    _reduction(
+        "min",
+        "Smallest.",
+        r"\min_i x_i",
+        intervals.same,
+        "torch.amin(x, dim=dim, keepdim=keepdim)",
+        smooth=False,
+    ),
+    _reduction(
+        "max",
+        "Largest.",
+        r"\max_i x_i",
+        intervals.same,
+        "torch.amax(x, dim=dim, keepdim=keepdim)",
+        smooth=False,
+    ),
+    _reduction(
+        "logsumexp",
+        "Logarithm of the sum of exponentials, without overflow.",
+        r"\log \textstyle\sum_i e^{x_i}",
+        lambda hulls: Interval(lower=hulls[0].lower, upper=inf),
+    ),
+    _reduction(
+        "any",
+        "Whether one of them holds.",
+        r"\textstyle\bigvee_i x_i",
+        intervals.binary,
+        "torch.any(x != 0, dim=dim, keepdim=keepdim) * 1.0",
+        domain=BINARY,
+        smooth=False,
+    ),
+    _reduction(
+        "all",
+        "Whether all of them hold.",
+        r"\textstyle\bigwedge_i x_i",
+        intervals.binary,
+        "torch.all(x != 0, dim=dim, keepdim=keepdim) * 1.0",
+        domain=BINARY,
+        smooth=False,
+    ),
+)

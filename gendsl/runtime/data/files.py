@@ -1,0 +1,203 @@
+"""Data files by their extension: CSV, TSV, JSON, NPZ, Parquet and NetCDF."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xarray as xr
+
+from gendsl.diagnostics import DataError
+from gendsl.runtime.data.arrays import as_array
+from gendsl.runtime.data.delimited import table_of_text
+from gendsl.runtime.data.entries import Entry, RawData, Rows, Table, data_error
+from gendsl.runtime.data.objects import (
+    data_of_dataset,
+    data_of_mapping,
+    is_records,
+    table_of_columns,
+    table_of_records,
+    verify_unique,
+)
+
+__all__ = ["EXTENSIONS", "read_file"]
+
+MAX_BYTES = 8 * 2**30
+"""Larger files (NPZ and Parquet: unpacked) are refused; data are held in memory."""
+
+
+def read_file(path: str, key: str | None = None) -> RawData:
+    """What a file holds.
+
+    Args:
+        path: the file; its extension says what it is.
+        key: the plate whose members are the rows.
+
+    Raises:
+        DataError: it is missing, unreadable, damaged, too large or of no known kind.
+    """
+    file = Path(path)
+    read = EXTENSIONS.get(file.suffix.lower())
+    if file.is_dir():
+        raise data_error("GD701", f"{path} is a folder, expected a data file")
+    if not file.exists():
+        raise data_error("GD701", f"there is no file {path}")
+    if read is None:
+        known = ", ".join(EXTENSIONS)
+        what = f"a {file.suffix} file" if file.suffix else "without an extension"
+        raise data_error("GD702", f"{path} is {what}, expected one of {known}")
+    try:
+        size = file.stat().st_size
+        _verify_bytes(size, path)
+        if size == 0:
+            raise data_error("GD703", f"{path} is empty")
+        data = read(file, path, key)
+    except OSError as error:
+        reason = error.strerror or "it is damaged or not what its extension says"
+        raise data_error("GD701", f"{path} cannot be read: {reason}") from error
+    except MemoryError as error:
+        raise data_error("GD706", f"{path} does not fit into memory") from error
+    if key is not None and not data.tables:
+        raise data_error(
+            "GD703",
+            f"{path} holds arrays, expected a table for the plate `{key}`",
+            "give it without the name of the plate",
+        )
+    return data
+
+
+def _verify_bytes(size: int, path: str) -> None:
+    if size > MAX_BYTES:
+        raise data_error(
+            "GD706",
+            f"{path} takes {size / 2**30:.1f} GiB, more than the {MAX_BYTES // 2**30} GiB that "
+            "are read into memory",
+        )
+
+
+def _text(file: Path, path: str) -> str:
+    raw = file.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise data_error(
+            "GD703", f"{path} is not UTF-8 at byte {error.start}", "save it as UTF-8"
+        ) from error
+    if "\0" in text:
+        raise data_error("GD703", f"{path} is not a text file: it holds a NUL character")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _csv(file: Path, path: str, key: str | None) -> RawData:
+    return RawData(tables=(table_of_text(_text(file, path), ",", key, path),))
+
+
+def _tsv(file: Path, path: str, key: str | None) -> RawData:
+    return RawData(tables=(table_of_text(_text(file, path), "\t", key, path),))
+
+
+def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise KeyError(name)
+        found[name] = value
+    return found
+
+
+def _json(file: Path, path: str, key: str | None) -> RawData:
+    try:
+        value = json.loads(_text(file, path), object_pairs_hook=_unique_names)
+    except KeyError as error:
+        message = f"`{error.args[0]}` occurs more than once in one object of {path}"
+        raise data_error("GD705", message) from error
+    except RecursionError as error:
+        raise data_error("GD703", f"{path} is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise data_error("GD703", f"{path} is not JSON: {error.msg} at {place}") from error
+    except ValueError as error:
+        raise data_error("GD703", f"{path} holds a number of too many digits") from error
+    if is_records(value):
+        return RawData(tables=(table_of_records(value, key, path, Rows("record")),))
+    if not isinstance(value, dict):
+        raise data_error(
+            "GD703",
+            f"{path} holds a {type(value).__name__}, expected an object of names and values "
+            "or a list of objects",
+        )
+    if key is not None:
+        return RawData(tables=(table_of_columns(value, key, path, Rows()),))
+    return data_of_mapping(value, lambda name: f"`{name}` of {path}", strict=False)
+
+
+def _npz(file: Path, path: str, key: str | None) -> RawData:
+    del key
+    try:
+        with zipfile.ZipFile(file) as packed:
+            _verify_bytes(sum(info.file_size for info in packed.infolist()), path)
+        with np.load(file, allow_pickle=False) as arrays:
+            values: dict[object, object] = {name: arrays[name] for name in arrays.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
+        raise data_error("GD703", f"{path} is damaged or is not an NPZ file") from error
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            raise data_error(
+                "GD703",
+                f"{path} holds Python objects, which are never loaded",
+                "save plain arrays of numbers or text",
+            ) from error
+        raise data_error("GD703", f"{path} is damaged or is not an NPZ file") from error
+    return data_of_mapping(values, lambda name: f"`{name}` of {path}", strict=False)
+
+
+def _parquet(file: Path, path: str, key: str | None) -> RawData:
+    try:
+        _verify_bytes(_unpacked(file), path)
+        table = pq.read_table(file)
+        verify_unique(table.column_names, path)
+        columns: dict[str, Entry] = {}
+        for at, name in enumerate(table.column_names):
+            origin = f"column `{name}` of {path}"
+            column = table.column(at)
+            nested = pa.types.is_nested(column.type)
+            values = column.to_pylist() if nested else column.to_pandas()
+            array, lengths = as_array(values, origin)
+            if lengths is not None:
+                raise data_error("GD704", f"{origin} holds lists of different lengths")
+            columns[name] = Entry(name, array, origin, rows=Rows())
+    except pa.ArrowException as error:
+        raise data_error("GD703", f"{path} is damaged or is not a Parquet file") from error
+    return RawData(tables=(Table(key, path, columns, table.num_rows),))
+
+
+def _unpacked(file: Path) -> int:
+    metadata = pq.read_metadata(file)
+    return sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
+
+
+def _netcdf(file: Path, path: str, key: str | None) -> RawData:
+    del key
+    try:
+        with xr.open_dataset(file, engine="h5netcdf") as dataset:
+            _verify_bytes(dataset.nbytes, path)
+            return data_of_dataset(dataset.load(), path)
+    except DataError:
+        raise
+    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        raise data_error("GD703", f"{path} is damaged or is not a NetCDF-4 file") from error
+
+
+EXTENSIONS = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".json": _json,
+    ".npz": _npz,
+    ".parquet": _parquet,
+    ".nc": _netcdf,
+}

@@ -1,0 +1,274 @@
+"""Summaries: a table of every entry of every variable, and a verdict on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from statistics import NormalDist
+from typing import Literal, assert_never
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gendsl.diagnostics import DataError, Diagnostic, nearest
+from gendsl.runtime.diagnosis import diagnose, entry_labels, sampler_facts
+from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
+from gendsl.runtime.summary_text import format_cells
+from gendsl.runtime.verdict import Verdict, judge_draws, judge_exact, judge_point
+
+__all__ = ["Kind", "Summary", "summarise"]
+
+Kind = Literal["mcmc", "exact", "point"]
+
+SHOWN = 60
+"""Printing shows at most this many rows; `Summary.table` has all."""
+
+MAX_VALUES = 6
+"""Exact tables have a column for each value up to this many."""
+
+STYLES = {"good": "green", "caution": "yellow", "do not trust": "bold red"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Summary:
+    """A table and what to think of it.
+
+    Attributes:
+        kind: how the numbers came about: ``mcmc``, ``exact`` or ``point``.
+        table: a row an entry, labelled as the language writes it; NaN where undefined.
+        caption: what each column is.
+        verdict: whether to use it, judged on all variables, shown or not.
+    """
+
+    kind: Kind
+    table: pd.DataFrame
+    caption: str
+    verdict: Verdict
+
+    def _shown(self) -> tuple[list[list[str]], str | None]:
+        cells = format_cells(self.table.head(SHOWN))
+        hidden = len(self.table) - len(cells)
+        return cells, f"… and {hidden} more rows, in the table" if hidden > 0 else None
+
+    def __str__(self) -> str:
+        """Plain text: caption, table, verdict."""
+        cells, more = self._shown()
+        rows = [["", *map(str, self.table.columns)], *cells]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+            for row in rows
+        ]
+        return "\n".join(
+            [self.caption, "", *lines, *([more] if more else []), "", str(self.verdict)]
+        )
+
+    def __rich__(self) -> RenderableType:
+        """A table for the terminal."""
+        cells, more = self._shown()
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+        table.add_column("", overflow="ellipsis", no_wrap=True)
+        for i, column in enumerate(self.table.columns, start=1):
+            header = str(column).replace("_", "\n")
+            width = max(len(part) for part in (*header.split("\n"), *(row[i] for row in cells)))
+            table.add_column(
+                Text(header), justify="right", no_wrap=True, min_width=width, vertical="bottom"
+            )
+        for row in cells:
+            table.add_row(*map(Text, row))
+        verdict = Text(str(self.verdict))
+        verdict.stylize(STYLES[self.verdict.status], 0, len(f"verdict: {self.verdict.status}"))
+        notes = [Text(note, style="dim") for note in (more, self.caption) if note]
+        return Group(table, *notes, Text(), verdict)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        cells, more = self._shown()
+        names = ["", *map(str, self.table.columns)]
+        body = pd.DataFrame(cells, columns=names).to_html(index=False, border=0)
+        below = "".join(f"<pre>{escape(p)}</pre>" for p in (more, str(self.verdict)) if p)
+        return f"<p>{escape(self.caption)}</p>{body}{below}"
+
+
+def summarise(
+    tree: xr.DataTree,
+    *,
+    kind: Kind,
+    var_names: Sequence[str] | None = None,
+    ci_prob: float = 0.90,
+) -> Summary:
+    """Summarise a fit.
+
+    Args:
+        tree: as `gendsl.runtime.results.build_tree` makes it. ``mcmc`` reads ``posterior`` and
+            ``sample_stats``; ``exact`` reads ``exact_probabilities``, or without it independent
+            draws in ``posterior``; ``point`` reads ``estimate`` and ``standard_error``. Root
+            attributes that are used where given: ``method``, ``log_evidence``,
+            ``max_tree_depth``, and of an optimiser ``converged``, ``gradient_norm``,
+            ``iterations``, ``hessian_positive_definite``.
+        kind: how the numbers came about.
+        var_names: the variables to list; all by default. The verdict is on all in any case.
+        ci_prob: the probability of the equal-tailed interval.
+
+    Raises:
+        DataError: an unknown variable, a probability outside (0, 1), or no such results.
+    """
+    if not 0 < ci_prob < 1:
+        raise _refusal("GD813", f"ci_prob must lie between 0 and 1, not {ci_prob}", "0.9")
+    match kind:
+        case "mcmc":
+            return _summarise_draws(tree, kind, var_names, ci_prob)
+        case "exact" if EXACT in tree.children:
+            return _summarise_probabilities(tree, var_names)
+        case "exact":
+            return _summarise_draws(tree, kind, var_names, ci_prob)
+        case "point":
+            return _summarise_point(tree, var_names, ci_prob)
+    assert_never(kind)
+
+
+def _refusal(code: str, message: str, remedy: str | None = None) -> DataError:
+    return DataError([Diagnostic(code, message, help=remedy)])
+
+
+def _group(tree: xr.DataTree, name: str) -> xr.Dataset:
+    if name not in tree.children:
+        has = ", ".join(sorted(tree.children)) or "nothing"
+        raise _refusal("GD812", f"the results have no group {name!r}; they hold {has}")
+    return tree[name].to_dataset()
+
+
+def _choose(dataset: xr.Dataset, var_names: Iterable[str] | None) -> list[str]:
+    known = [str(n) for n in dataset.data_vars]
+    chosen = known if var_names is None else list(var_names)
+    for name in chosen:
+        if name not in known:
+            like = nearest(name, known)
+            remedy = f"did you mean {like!r}?" if like else f"there are {', '.join(known)}"
+            raise _refusal("GD811", f"the results have no variable {name!r}", remedy)
+    return chosen
+
+
+def _bounds(ci_prob: float) -> tuple[str, str]:
+    tail = 50 * (1 - ci_prob)
+    return f"{round(tail, 4):g}%", f"{round(100 - tail, 4):g}%"
+
+
+def _summarise_draws(
+    tree: xr.DataTree, kind: Kind, var_names: Sequence[str] | None, ci_prob: float
+) -> Summary:
+    posterior = _group(tree, "posterior")
+    chosen = _choose(posterior, var_names)
+    independent = kind == "exact"
+    found = diagnose(posterior, ci_prob, independent=independent)
+    low, high = _bounds(ci_prob)
+    rows = found.table.set_index("label").rename_axis(None)
+    rows = pd.concat([rows[rows.variable == name] for name in chosen] or [rows[:0]])
+    rows.loc[rows.nominal, ["sd", "low", "high", "mcse_sd"]] = np.nan
+    columns = ["mean", "sd", "low", "high", "mcse_mean", "mcse_sd"]
+    columns += [] if independent else ["ess_bulk", "ess_tail", "r_hat"]
+    table = rows[columns].rename(columns={"low": low, "high": high})
+    how = (
+        f"{found.chains * found.draws} independent draws from the exact posterior."
+        if independent
+        else f"Posterior, estimated from {found.chains} "
+        f"{'chain' if found.chains == 1 else 'chains'} of {found.draws} draws{_method(tree)}."
+    )
+    caption = f"{how} {_explain_draws(low, high, ci_prob, independent=independent)}"
+    verdict = (
+        judge_exact(found, tree.attrs) if independent else judge_draws(found, sampler_facts(tree))
+    )
+    return Summary(kind, table, caption, verdict)
+
+
+def _method(tree: xr.DataTree) -> str:
+    return f" ({tree.attrs['method']})" if "method" in tree.attrs else ""
+
+
+def _explain_draws(low: str, high: str, ci_prob: float, *, independent: bool) -> str:
+    text = (
+        "mean, sd: on each quantity's own scale, for P(…) the probability; "
+        f"{low}, {high}: ends of the equal-tailed {100 * ci_prob:g} % interval; "
+        "mcse: Monte Carlo standard error of mean and sd"
+    )
+    if independent:
+        return text + "."
+    return text + (
+        "; ess: effective number of independent draws, for the bulk and for those ends; "
+        "r_hat: rank-normalised split R-hat, 1 where the chains agree."
+    )
+
+
+def _summarise_probabilities(tree: xr.DataTree, var_names: Sequence[str] | None) -> Summary:
+    exact = _group(tree, EXACT)
+    records: dict[str, dict[str, object]] = {}
+    values: list[str] = []
+    for name in _choose(exact, var_names):
+        array = exact[name]
+        axis = array.dims[-1]
+        support = array.coords[axis].to_numpy()
+        numeric = support.dtype.kind in "biuf" and not _nominal(array)
+        names = [str(v) for v in support.tolist()]
+        values += [v for v in names if v not in values]
+        labels = entry_labels(name, array.isel({axis: 0}, drop=True))
+        rows = array.to_numpy().reshape(-1, len(support))
+        for label, row in zip(labels, rows, strict=True):
+            records[label] = _exact_row(row, support if numeric else None, names)
+    table = pd.DataFrame.from_dict(records, orient="index")
+    columns = ["mean", "sd", "mode", "P(mode)"]
+    columns += [f"P({v})" for v in values] if len(values) <= MAX_VALUES else []
+    table = table.reindex(columns=columns)
+    caption = (
+        f"Posterior, exact{_method(tree)}. mean, sd: where values are numbers and not "
+        "categories; mode: the most probable value; P(…): its probability."
+    )
+    return Summary("exact", table, caption, judge_exact(None, tree.attrs))
+
+
+def _nominal(array: xr.DataArray) -> bool:
+    return str(array.attrs.get("support", "")).startswith("index")
+
+
+def _exact_row(row: np.ndarray, support: np.ndarray | None, names: list[str]) -> dict[str, object]:
+    best = int(row.argmax())
+    record: dict[str, object] = {"mode": names[best], "P(mode)": float(row[best])}
+    if support is not None:
+        numbers = support.astype(np.float64)
+        mean = float(row @ numbers)
+        record |= {"mean": mean, "sd": float(np.sqrt(row @ (numbers - mean) ** 2))}
+    return record | {f"P({v})": float(p) for v, p in zip(names, row, strict=True)}
+
+
+def _summarise_point(
+    tree: xr.DataTree, var_names: Sequence[str] | None, ci_prob: float
+) -> Summary:
+    estimate = _group(tree, ESTIMATE)
+    known = tree[STANDARD_ERROR].to_dataset() if STANDARD_ERROR in tree.children else xr.Dataset()
+    chosen = _choose(estimate, var_names)
+    low, high = _bounds(ci_prob)
+    reach = NormalDist().inv_cdf((1 + ci_prob) / 2)
+    frames = {}
+    for name, array in estimate.data_vars.items():
+        centre = array.to_numpy().astype(np.float64).ravel()
+        error = known[name].to_numpy().ravel() if name in known else np.full(centre.shape, np.nan)
+        columns = {
+            "estimate": centre,
+            "std_error": error,
+            low: centre - reach * error,
+            high: centre + reach * error,
+        }
+        frames[str(name)] = pd.DataFrame(columns, index=entry_labels(str(name), array))
+    everything = pd.concat(frames.values())
+    table = pd.concat([frames[name] for name in chosen])
+    caption = (
+        f"Point estimate{_method(tree)}: the values at which the density is largest, not means. "
+        "std_error: from the observed information, blank where unknown; "
+        f"{low}, {high}: ends of the {100 * ci_prob:g} % interval of the normal approximation."
+    )
+    return Summary("point", table, caption, judge_point(everything, tree.attrs))

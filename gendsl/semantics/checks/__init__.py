@@ -1,0 +1,14 @@
+"""Checks of a whole typed model, one rule a file."""
+
+from gendsl.semantics.checks import energies, latents, narrowings, sequences, structure
+
+__all__ = ["CHECKS"]
+
+CHECKS = (
+    structure.check,
+    narrowings.check,
+    latents.check,
+    energies.check,
+    sequences.check,
+)
+"""Every check, in the order in which they run; each reports on its own."""

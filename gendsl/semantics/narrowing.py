@@ -1,0 +1,97 @@
+"""Narrowing: a declared type that allows less than the distribution gives conditions it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+from gendsl.ir import nodes as ir
+from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.semantics.supports import hull
+from gendsl.types import Interval, Structured, Support
+
+__all__ = ["Narrowing", "narrowing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """How the probability of the declared type is accounted for.
+
+    Attributes:
+        entry: per entry of an interval. ``none``: nothing to do. ``flat``: improper, never
+            renormalised. ``half``: a symmetric density cut at its centre. ``cdf``: by the
+            distribution function. ``constant``: the probability depends on nothing unknown
+            and is left out, so the density is up to a constant. ``refused``: cannot be done.
+        ordered: entries are identically distributed and jointly ordered: divide by 1/K!.
+    """
+
+    entry: Literal["none", "flat", "half", "cdf", "constant", "refused"]
+    ordered: bool = False
+
+
+def narrowing(variable: ir.Variable, distribution: ir.Distribution) -> Narrowing:
+    """The narrowing of `variable`'s equation with `distribution`."""
+    declared, drawn = variable.type.support, distribution.type.support
+    if distribution.name == "Flat":
+        return Narrowing("flat")
+    if isinstance(declared, Structured) and isinstance(drawn, Interval):
+        return _structured(declared, drawn, distribution)
+    bounds_move = variable.lower is not None or variable.upper is not None
+    if declared == drawn and not bounds_move:
+        return Narrowing("none")
+    if isinstance(declared, Interval) and isinstance(drawn, Interval):
+        if bounds_move and DISTRIBUTIONS[distribution.name].has_cdf:
+            return Narrowing("cdf")
+        return Narrowing(_entry(declared, drawn, distribution))
+    return Narrowing("none" if _same_kind(declared, drawn) else "refused")
+
+
+def _same_kind(declared: Support, drawn: Support) -> bool:
+    return type(declared) is type(drawn)
+
+
+def _constant_args(distribution: ir.Distribution) -> bool:
+    return all(_is_constant(a) for _, a in distribution.args)
+
+
+def _is_constant(expr: ir.Expr) -> bool:
+    match expr:
+        case ir.Constant() | ir.SizeNumber():
+            return True
+        case ir.Apply(args=args):
+            return all(_is_constant(a) for a in args)
+        case ir.Stack(items=items):
+            return all(_is_constant(i) for i in items)
+        case _:
+            return False
+
+
+def _entry(
+    declared: Interval, drawn: Interval, distribution: ir.Distribution
+) -> Literal["none", "half", "cdf", "constant", "refused"]:
+    spec = DISTRIBUTIONS[distribution.name]
+    if declared == drawn:
+        return "none"
+    if spec.symmetric:
+        loc = dict(distribution.args).get("loc")
+        bounds = [b for b in (declared.lower, declared.upper) if abs(b) != inf]
+        if isinstance(loc, ir.Constant) and bounds == [loc.value]:
+            return "half"
+    if spec.has_cdf and not spec.discrete:
+        return "cdf"
+    return "constant" if _constant_args(distribution) else "refused"
+
+
+def _structured(
+    declared: Structured, drawn: Interval, distribution: ir.Distribution
+) -> Narrowing:
+    if declared.kind == "angle":
+        return Narrowing("none" if drawn == hull(declared) else "refused")
+    if declared.kind != "ordered":
+        return Narrowing("refused")
+    identical = all(not a.type.event for _, a in distribution.args)
+    entry = _entry(hull(declared), drawn, distribution)
+    if identical and entry in ("none", "half"):
+        return Narrowing(entry, ordered=True)
+    return Narrowing("constant" if _constant_args(distribution) else "refused", ordered=False)
