@@ -68,8 +68,6 @@ def each_member(
     plates = tuple(plates) or union(arrays)
     sizes: Mapping[str, int] = {p: a.size(p) for a in arrays for p in a.plates}
     shape = tuple(sizes[p] for p in plates)
-    full = [
-        np.broadcast_to(a.with_plates(plates), (*shape, *a.event)) for a in arrays
-    ]
+    full = [np.broadcast_to(a.with_plates(plates), (*shape, *a.event)) for a in arrays]
     results = [np.asarray(function(*(f[i] for f in full))) for i in np.ndindex(*shape)]
     return Named(plates, np.array(results).reshape(*shape, *results[0].shape))

@@ -208,9 +208,7 @@ def log_probability(name: str, lower: Array, upper: Array, params: Mapping[str, 
     lower, upper = np.asarray(lower, dtype=float), np.asarray(upper, dtype=float)
     with np.errstate(all="ignore"):
         high = law.sf(lower) < 0.5
-        between = np.where(
-            high, law.sf(lower) - law.sf(upper), law.cdf(upper) - law.cdf(lower)
-        )
+        between = np.where(high, law.sf(lower) - law.sf(upper), law.cdf(upper) - law.cdf(lower))
         one_sided = np.where(np.isinf(upper), law.logsf(lower), law.logcdf(upper))
         infinite = np.isneginf(lower) | np.isposinf(upper)
         return np.where(infinite, one_sided, np.log(between))

@@ -65,7 +65,7 @@ def build_graph(model: ir.Model) -> nx.DiGraph:
 
     An edge goes from what is mentioned to what mentions it; its `kind` is ``value``,
     ``index`` (only the index of a gather), ``lag`` (only the past) or ``energy``, and its
-    `kinds` are all that occur. Edges of kind ``lag`` may close cycles; the others never do.
+    `kinds` are all that occur, with the `lags`. Edges of kind ``lag`` may close cycles.
     A param's initial value and the guides are no part of the model and make no edges.
 
     The graph has `name`, `doc`, `source` (the file's name), `axes` (name to kind, size and
@@ -85,12 +85,10 @@ def build_graph(model: ir.Model) -> nx.DiGraph:
     for number, energy in enumerate(model.energies, start=1):
         graph.add_node(f"energy {number}", **_energy_attributes(energy, model))
     for variable in model.variables:
-        found = list(mentions(*_expressions(variable)))
-        others = [m for m in found if m.name != variable.name]
-        _add_edges(graph, variable.name, ((m.name, m.kind) for m in others))
+        found = mentions(*_expressions(variable))
+        _add_edges(graph, variable.name, (m for m in found if m.name != variable.name))
     for number, energy in enumerate(model.energies, start=1):
-        found = list(mentions(energy.value))
-        _add_edges(graph, f"energy {number}", ((m.name, "energy") for m in found))
+        _add_edges(graph, f"energy {number}", mentions(energy.value))
     for number in range(1, len(model.energies) + 1):
         graph.nodes[f"energy {number}"]["block"] = _block(graph, f"energy {number}")
     graph.graph["blocks"] = _merged_blocks(graph)
@@ -158,14 +156,17 @@ def _energy_attributes(energy: ir.Energy, model: ir.Model) -> dict[str, Any]:
     }
 
 
-def _add_edges(graph: nx.DiGraph, child: str, parents: Iterable[tuple[str, str]]) -> None:
-    order = ("value", "energy", "index", "lag")
-    kinds: dict[str, set[str]] = {}
-    for parent, kind in parents:
-        kinds.setdefault(parent, set()).add(kind)
-    for parent, found in kinds.items():
-        every = tuple(sorted(found, key=order.index))
-        graph.add_edge(parent, child, kind=every[0], kinds=every)
+def _add_edges(graph: nx.DiGraph, child: str, found: Iterable[Mention]) -> None:
+    order = ("value", "index", "lag")
+    by_parent: dict[str, list[Mention]] = {}
+    for mention in found:
+        by_parent.setdefault(mention.name, []).append(mention)
+    energy = graph.nodes[child]["role"] == "energy"
+    for parent, all_of_it in by_parent.items():
+        kinds = tuple(sorted({m.kind for m in all_of_it}, key=order.index))
+        lags = tuple(sorted({m.lag for m in all_of_it if m.lag}))
+        kind = "energy" if energy else kinds[0]
+        graph.add_edge(parent, child, kind=kind, kinds=kinds, lags=lags)
 
 
 def random_sources(graph: nx.DiGraph, name: str) -> tuple[str, ...]:

@@ -5,11 +5,13 @@ nested, crossed or apart) has the form ``x[a] + d <= x[b]`` and follows the orde
 that the demands are never contradictory.
 
 References:
-    IPSep-CoLa: an incremental procedure for separation constraint layout (Dwyer, Koren, Marriott, 2006)
+    IPSep-CoLa: an incremental procedure for separation constraint layout
+        (Dwyer, Koren, Marriott, 2006)
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -20,7 +22,7 @@ from gendsl.inspection.layering import Layers
 from gendsl.inspection.ordering import Arrangement, Box
 from gendsl.inspection.shapes import LABEL_SIZE, LINE, Rect, Shape, text_width
 
-__all__ = ["MARGIN", "Placement", "place"]
+__all__ = ["MARGIN", "Placement", "label_rooms", "place"]
 
 MARGIN = 20.0
 NODE_GAP = 24.0
@@ -41,8 +43,13 @@ ROW_GAP = 46.0
 CLEAR = 24.0
 """Between the plates of one row and those of the next."""
 
-ROUNDS = 80
-SWEEPS = 40
+UPRIGHT = 12.0
+"""Edges that lean less than this are straightened."""
+
+ROUNDS = 120
+SWEEPS = 60
+PRECISION = 0.02
+SLUGGISH = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,7 @@ class _Constraints:
     def __init__(self) -> None:
         self.index: dict[object, int] = {}
         self.least: dict[tuple[int, int], float] = {}
+        self._forces: dict[tuple[int, int], float] = {}
 
     def variable(self, key: object) -> int:
         """The number of the position `key`."""
@@ -87,21 +95,28 @@ class _Constraints:
                 x[b] = max(x[b], x[a] + self.least[a, b])
         return x
 
-    def nearest(self, wanted: list[float]) -> list[float]:
-        """The positions nearest to `wanted` that meet all demands, nearly (Hildreth)."""
+    def nearest(self, wanted: list[float], weights: list[float]) -> list[float]:
+        """The positions nearest to `wanted` that meet all demands, nearly (Hildreth).
+
+        Distances count by `weights`. Starts from the forces of the last call.
+        """
         x = list(wanted)
-        demands = [(a, b, d) for (a, b), d in self.least.items()]
-        force = [0.0] * len(demands)
+        give = [1 / weight for weight in weights]
+        demands = [(pair, *pair, d) for pair, d in self.least.items()]
+        for (a, b), force in self._forces.items():
+            x[a] -= force * give[a]
+            x[b] += force * give[b]
         for _ in range(SWEEPS):
             worst = 0.0
-            for k, (a, b, d) in enumerate(demands):
-                step = max((x[a] + d - x[b]) / 2, -force[k])
+            for pair, a, b, d in demands:
+                old = self._forces.get(pair, 0.0)
+                step = max((x[a] + d - x[b]) / (give[a] + give[b]), -old)
                 if step:
-                    force[k] += step
-                    x[a] -= step
-                    x[b] += step
-                    worst = max(worst, abs(step))
-            if worst < 0.05:
+                    self._forces[pair] = old + step
+                    x[a] -= step * give[a]
+                    x[b] += step * give[b]
+                    worst = max(worst, abs(step) * (give[a] + give[b]))
+            if worst < PRECISION:
                 break
         return x
 
@@ -118,9 +133,13 @@ def _inside(outer: Box, inner: Box) -> bool:
     return inner.members <= outer.members
 
 
-def label_room(box: Box, labels: Mapping[str, str]) -> float:
-    """The width that the label of `box` needs."""
-    return text_width(labels[box.plate], LABEL_SIZE) + 16
+def label_rooms(
+    boxes: tuple[Box, ...], labels: Mapping[str, str], crowded: Counter[Box]
+) -> dict[Box, float]:
+    """The widths that the labels need: more where an edge would run through a label."""
+    return {
+        box: text_width(labels[box.plate], LABEL_SIZE) + 22 + 30 * crowded[box] for box in boxes
+    }
 
 
 def _row_demands(
@@ -150,10 +169,10 @@ def _box_demands(
 
 
 def _plate_demands(
-    demands: _Constraints, boxes: tuple[Box, ...], labels: Mapping[str, str]
+    demands: _Constraints, boxes: tuple[Box, ...], rooms: Mapping[Box, float]
 ) -> None:
     for box in boxes:
-        demands.add((box, "left"), (box, "right"), label_room(box, labels))
+        demands.add((box, "left"), (box, "right"), rooms[box])
     for one, other in combinations(boxes, 2):
         if _inside(one, other):
             demands.add((one, "left"), (other, "left"), SIDE)
@@ -164,8 +183,8 @@ def _plate_demands(
                 demands.add((a, "right"), (b, "left"), APART)
         else:
             a, b = (one, other) if one.start < other.start else (other, one)
-            demands.add((a, "left"), (b, "left"), label_room(a, labels))
-            demands.add((a, "right"), (b, "right"), label_room(b, labels))
+            demands.add((a, "left"), (b, "left"), rooms[a])
+            demands.add((a, "right"), (b, "right"), rooms[b])
 
 
 def _springs(
@@ -181,7 +200,7 @@ def _springs(
 
     for link in layers.links:
         for top, bottom in pairwise(link.chain):
-            tie(top, bottom, 1.0 + 1.5 * ((top not in shapes) + (bottom not in shapes)))
+            tie(top, bottom, (1.0, 2.0, 8.0)[(top not in shapes) + (bottom not in shapes)])
     for key in list(demands.index):
         if isinstance(key, tuple) and key[1] == "left":
             tie(key, (key[0], "right"), 0.3)
@@ -189,18 +208,21 @@ def _springs(
 
 
 def _solve(demands: _Constraints, springs: list[list[tuple[int, float]]]) -> list[float]:
+    """Make edges short: by their squares at first, then so that many are upright (reweighted)."""
     x = demands.leftmost([0.0] * len(springs))
-    for _ in range(ROUNDS):
-        wanted = []
+    for number in range(ROUNDS):
+        reweighted = number > ROUNDS // 2
+        weights, wanted = [], []
         for i, ties in enumerate(springs):
-            weight = sum(w for _, w in ties)
-            mean = sum(w * x[j] for j, w in ties) / weight if weight else x[i]
-            wanted.append(0.3 * x[i] + 0.7 * mean)
-        found = demands.nearest(wanted)
-        moved = max((abs(a - b) for a, b in zip(found, x, strict=True)), default=0.0)
-        x = found
-        if moved < 0.1:
-            break
+            pulls = [
+                (w * UPRIGHT / (UPRIGHT + abs(x[i] - x[j])) if reweighted else w, j)
+                for j, w in ties
+            ]
+            weight = sum(w for w, _ in pulls) + SLUGGISH
+            wanted.append((sum(w * x[j] for w, j in pulls) + SLUGGISH * x[i]) / weight)
+            weights.append(weight)
+        damped = [(old + 3 * new) / 4 for old, new in zip(x, wanted, strict=True)]
+        x = demands.nearest(damped, weights)
     return [round(v, 1) for v in demands.leftmost(x)]
 
 
@@ -247,16 +269,16 @@ def place(
     layers: Layers,
     arrangement: Arrangement,
     shapes: Mapping[str, Shape],
-    labels: Mapping[str, str],
+    rooms: Mapping[Box, float],
 ) -> Placement:
-    """Find positions for everything; `labels` are the texts of the plates."""
+    """Find positions for everything; `rooms` are the least widths of the boxes."""
     demands = _Constraints()
     for row in arrangement.rows:
         for item in row:
             demands.variable(item)
     _row_demands(demands, arrangement, shapes)
     _box_demands(demands, arrangement, shapes)
-    _plate_demands(demands, arrangement.boxes, labels)
+    _plate_demands(demands, arrangement.boxes, rooms)
     solved = _solve(demands, _springs(layers, demands, shapes))
     x = {key: solved[i] for key, i in demands.index.items()}
     lefts = [x[item] - _sides(item, shapes)[0] for row in arrangement.rows for item in row]

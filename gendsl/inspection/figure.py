@@ -6,6 +6,7 @@ Figures are drawn without pyplot: no global backend, no global settings, no stat
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,17 +24,22 @@ from gendsl.diagnostics import DataError, Diagnostic, nearest
 __all__ = [
     "ACCENT",
     "CHAIN_COLOURS",
+    "FONT",
     "INK",
     "MUTED",
     "Entry",
+    "Floats",
+    "chosen",
     "density",
     "entries",
+    "entry_labels",
     "group",
     "new_figure",
     "note",
     "plain",
     "short",
     "tidy",
+    "whole_ticks",
 ]
 
 Floats = NDArray[np.float64]
@@ -44,6 +50,11 @@ ACCENT = "#D55E00"
 INK = "#262626"
 MUTED = "#8A8A8A"
 FONT = 9.0
+CHARACTERS = 14.0
+"""How many characters of a remark fit in an inch."""
+
+ABRUPT = 0.08
+"""A density that is still this high at its end, relative to its peak, stops there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +105,17 @@ def chosen(dataset: xr.Dataset, names: Sequence[str] | None) -> list[str]:
     return known if names is None else list(names)
 
 
+def entry_labels(name: str, array: xr.DataArray) -> list[str]:
+    """``theta[Choate]``, ``a[x, y]``: one label an entry, in row-major order."""
+    sizes = {d: n for d, n in array.sizes.items() if d not in ("chain", "draw")}
+    axes = [
+        [str(v) for v in array.coords[d].to_numpy()] if d in array.coords else map(str, range(n))
+        for d, n in sizes.items()
+    ]
+    members = (", ".join(entry) for entry in itertools.product(*axes))
+    return [f"{name}[{entry}]" if axes else name for entry in members]
+
+
 def entries(
     dataset: xr.Dataset, names: Sequence[str] | None, limit: int
 ) -> tuple[list[Entry], int]:
@@ -104,18 +126,13 @@ def entries(
         array = dataset[name].transpose("chain", "draw", ...)
         discrete = array.dtype.kind in "biu"
         nominal = discrete and str(array.attrs.get("support", "")).startswith("index")
-        axes = [
-            [str(v) for v in array.coords[d].to_numpy()] if d in array.coords else range(size)
-            for d, size in list(array.sizes.items())[2:]
-        ]
         flat = array.to_numpy().reshape(*array.shape[:2], -1)
-        for i, members in enumerate(itertools.product(*axes)):
+        for i, label in enumerate(entry_labels(name, array)):
             if len(found) >= limit:
                 more += flat.shape[-1] - i
                 break
             values = flat[..., i].astype(np.float64)
             if np.isfinite(values).all() and (discrete or np.ptp(values) > 0):
-                label = f"{name}[{', '.join(map(str, members))}]" if members else name
                 found.append(Entry(label, name, values, discrete, nominal))
     if not found:
         raise DataError([Diagnostic("GD812", "there is nothing to plot: no draws that vary")])
@@ -157,24 +174,35 @@ def note(figure: Figure, title: str, remark: str = "") -> None:
     """The title, and below the plot what the reader must know to read it."""
     figure.suptitle(title, fontsize=FONT + 2, color=INK, x=0.01, ha="left", fontweight="bold")
     if remark:
+        remark = textwrap.fill(remark, int(CHARACTERS * figure.get_figwidth()))
         figure.supxlabel(remark, fontsize=FONT - 1, color=MUTED, x=0.01, ha="left")
 
 
-def whole_ticks(axes: Axes) -> None:
-    """Ticks at whole numbers only."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+def whole_ticks(axes: Axes, nbins: int = 8, *, vertical: bool = False) -> None:
+    """Ticks at whole numbers only, on the horizontal axis unless `vertical`."""
+    axis = axes.yaxis if vertical else axes.xaxis
+    axis.set_major_locator(MaxNLocator(integer=True, nbins=nbins))
 
 
-def density(values: Floats, lower: float, upper: float, points: int = 256) -> tuple[Floats, Floats]:
-    """A kernel density on ``[lower, upper]``; mass beyond the ends of the data is reflected.
+def density(
+    values: Floats, lower: float, upper: float, ends: tuple[float, float] | None = None
+) -> tuple[Floats, Floats]:
+    """A kernel density on ``[lower, upper]``.
 
-    Reflecting keeps the density of a positive quantity from sagging at zero.
+    Where it would end abruptly, as that of a positive quantity does at zero, the mass beyond
+    the end is reflected instead of smoothed over it. `ends` are the least and largest possible
+    values where they are better known than from `values`.
     """
-    grid = np.linspace(lower, upper, points)
+    grid = np.linspace(lower, upper, 256)
     if np.ptp(values) == 0 or values.size < 3:
         return grid, np.zeros_like(grid)
     thinned = values.ravel()[:: max(1, values.size // 4000)]
-    low, high = thinned.min(), thinned.max()
     kernel = gaussian_kde(thinned, bw_method=0.9 * thinned.size ** (-1 / 5))
-    total = kernel(grid) + kernel(2 * low - grid) + kernel(2 * high - grid)
-    return grid, np.where((grid < low) | (grid > high), 0.0, total)
+    height = kernel(grid)
+    shown = np.ones(grid.shape, dtype=bool)
+    least, largest = ends or (thinned.min(), thinned.max())
+    for end, outside in ((least, grid < least), (largest, grid > largest)):
+        if kernel(end)[0] > ABRUPT * height.max():
+            height = height + kernel(2 * end - grid)
+            shown &= ~outside
+    return grid, np.where(shown, height, 0.0)

@@ -44,16 +44,10 @@ class Layers:
 
 
 def _acyclic(graph: nx.DiGraph) -> nx.DiGraph:
-    """The graph with the lags left out that would close a cycle."""
+    """The graph without the edges that would close a cycle, lags last."""
     dag = nx.DiGraph()
     dag.add_nodes_from(graph)
-    lagged = []
-    for tail, head, kind in graph.edges(data="kind"):
-        if kind == "lag":
-            lagged.append((tail, head))
-        else:
-            dag.add_edge(tail, head)
-    for tail, head in lagged:
+    for tail, head, _ in sorted(graph.edges(data="kind"), key=lambda edge: edge[2] == "lag"):
         if not nx.has_path(dag, head, tail):
             dag.add_edge(tail, head)
     return dag

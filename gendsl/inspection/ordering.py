@@ -22,6 +22,9 @@ __all__ = ["Arrangement", "Box", "arrange"]
 EXHAUSTIVE = 6
 """Up to this many regions all orders are tried."""
 
+RELUCTANCE = 0.1
+"""What a move must gain, in crossings: the order of the text is kept if nothing speaks against."""
+
 Region = frozenset[str]
 
 
@@ -236,7 +239,7 @@ class _Sifter:
         """Move `item` to its best legal place; whether that is an improvement."""
         row = self.rows[number]
         start, start_slot = row.index(item), self.slot[item]
-        best = (self._crossings(number, item) - 1e-6, start, start_slot)
+        best = (self._crossings(number, item) - RELUCTANCE, start, start_slot)
         row.remove(item)
         edges = [self.slot[other] for other in row]
         for slot in self.legal[item]:

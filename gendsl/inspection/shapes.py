@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import cos, hypot, pi, sin, sqrt
 from typing import Any, Literal
 
 import networkx as nx
 
-__all__ = ["Rect", "Shape", "Words", "shape_of", "text_width"]
+__all__ = ["RING", "Rect", "Shape", "Words", "shape_of", "text_width"]
 
 NAME_SIZE = 14.0
 SMALL_SIZE = 9.5
@@ -17,6 +17,9 @@ LINE = 1.25
 """The height of a line of text in units of its size."""
 
 RADIUS = 26.0
+RING = 3.0
+"""Between the two outlines of a discrete variable."""
+
 LOOP = 17.0
 """How far the loop of a recurrent variable reaches beyond its outline."""
 
@@ -60,6 +63,10 @@ class Rect:
             and other.bottom <= self.bottom
         )
 
+    def grown(self, by: float) -> Rect:
+        """The rectangle, larger on all sides."""
+        return Rect(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
     def moved(self, x: float, y: float) -> Rect:
         """The rectangle, shifted."""
         return Rect(self.left + x, self.top + y, self.right + x, self.bottom + y)
@@ -93,6 +100,7 @@ class Shape:
         ry: half its height.
         words: the texts in and beside it.
         loop: whether an arrow leads from the node to itself.
+        extent: all that the node needs: outline, texts and loop.
     """
 
     form: Literal["ellipse", "box", "dot", "square"]
@@ -100,18 +108,19 @@ class Shape:
     ry: float
     words: tuple[Words, ...]
     loop: bool = False
+    extent: Rect = field(init=False, compare=False)
 
-    @property
-    def extent(self) -> Rect:
-        """All that the node needs: outline, texts and loop."""
+    def __post_init__(self) -> None:
+        """Find the extent once."""
         areas = [w.area for w in self.words]
         areas.append(Rect(-self.rx, -self.ry, self.rx + LOOP * self.loop, self.ry))
-        return Rect(
+        extent = Rect(
             min(a.left for a in areas),
             min(a.top for a in areas),
             max(a.right for a in areas),
             max(a.bottom for a in areas),
         )
+        object.__setattr__(self, "extent", extent)
 
     def border(self, dx: float, dy: float, gap: float = 0.0) -> tuple[float, float]:
         """Where a ray from the middle in direction (dx, dy) leaves the outline, plus `gap`."""
@@ -147,21 +156,25 @@ class Shape:
         return start, (out * 0.86, -self.ry * 1.25), (out, -self.ry * 0.1), end
 
 
-def _ellipse_radius(words: tuple[Words, ...]) -> float:
-    """The least half-width at which an ellipse of height `RADIUS` holds the words."""
+def _ellipse_radius(words: tuple[Words, ...], ring: float) -> float:
+    """The least half-width at which an ellipse of height `RADIUS` holds the words.
+
+    They stay inside an inner outline at distance `ring`.
+    """
     need = RADIUS
     for word in words:
         depth = max(abs(word.area.top), abs(word.area.bottom)) - 1.5
-        chord = sqrt(max(0.05, 1 - (depth / RADIUS) ** 2))
-        need = max(need, (word.area.right + 1.5) / chord)
-    return need
+        chord = sqrt(max(0.05, 1 - (depth / (RADIUS - ring)) ** 2))
+        need = max(need, (word.area.right + 1.0) / chord + ring)
+    return round(need, 1)
 
 
-def _lag_label(graph: nx.DiGraph, attributes: dict[str, Any]) -> str:
+def _loop_label(graph: nx.DiGraph, attributes: dict[str, Any]) -> str:
     axes = graph.graph["axes"]
     sequences = [p for p in attributes["plates"] if axes[p]["kind"] == "sequence"]
     sequence = sequences[-1] if sequences else "t"
-    return ", ".join(f"{sequence}−{steps}" for steps in attributes["lags"])
+    texts = [f"{sequence}−{steps}" for steps in attributes["lags"]]
+    return ", ".join(["causal"] * attributes["causal"] + texts)
 
 
 def shape_of(graph: nx.DiGraph, name: str) -> Shape:
@@ -184,10 +197,11 @@ def shape_of(graph: nx.DiGraph, name: str) -> Shape:
     words: tuple[Words, ...] = (Words(name, 0, -5 if family else 0, NAME_SIZE, "name"),)
     if family:
         words += (Words(family, 0, 9, SMALL_SIZE, "family"),)
-    rx = _ellipse_radius(words)
-    if not attributes["recurrent"]:
+    ringed = attributes["discrete"] and role != "let"
+    rx = _ellipse_radius(words, RING if ringed else 0.0)
+    if not (attributes["recurrent"] or attributes["causal"]):
         return Shape("ellipse", rx, RADIUS, words)
-    lag = _lag_label(graph, attributes)
+    lag = _loop_label(graph, attributes)
     x = rx + LOOP + 4 + text_width(lag, SMALL_SIZE) / 2
     words += (Words(lag, x, -RADIUS * 0.55, SMALL_SIZE, "lag"),)
     return Shape("ellipse", rx, RADIUS, words, loop=True)

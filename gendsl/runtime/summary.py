@@ -73,19 +73,21 @@ class Summary:
         """A table for the terminal."""
         cells, more = self._shown()
         table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        table.add_column("", overflow="ellipsis", no_wrap=True)
+        table.add_column("")
         for i, column in enumerate(self.table.columns, start=1):
             header = str(column).replace("_", "\n")
             width = max(len(part) for part in (*header.split("\n"), *(row[i] for row in cells)))
             table.add_column(
                 Text(header), justify="right", no_wrap=True, min_width=width, vertical="bottom"
             )
-        for row in cells:
-            table.add_row(*map(Text, row))
-        verdict = Text(str(self.verdict))
-        verdict.stylize(STYLES[self.verdict.status], 0, len(f"verdict: {self.verdict.status}"))
+        for label, *numbers in cells:  # only labels give way where the terminal is narrow
+            table.add_row(Text(label, no_wrap=True, overflow="ellipsis"), *map(Text, numbers))
         notes = [Text(note, style="dim") for note in (more, self.caption) if note]
-        return Group(table, *notes, Text(), verdict)
+        status = Text(self.verdict.status, style=STYLES[self.verdict.status])
+        reasons = Table.grid(padding=(0, 1))
+        for sentence in self.verdict.sentences:
+            reasons.add_row("  -", Text(sentence))
+        return Group(table, *notes, Text(), Text("verdict: ") + status, reasons)
 
     def _repr_html_(self) -> str:
         """For notebooks."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from gendsl.ir import nodes as ir
 from gendsl.semantics.report import Poisoned, Report
 from gendsl.semantics.scope import Scope
+from gendsl.semantics.sizes import Sizes
 from gendsl.source import Span
 from gendsl.syntax import ast
 from gendsl.types import Size, ValueType
@@ -23,6 +24,7 @@ class Declared:
         axes: its plates and sequences, in the order of the data's axes.
         type: None while it waits for an equation to determine it.
         claimed: the type was written down, not inferred.
+        optional: ``?``: values may be missing.
         lower: an expression bound, when the type's bound depends on other quantities.
         upper: likewise.
     """
@@ -48,8 +50,20 @@ class Site:
 class Context:
     """The state of typing one model.
 
-    `typed` is the expression typer itself: the modules of this package are mutually
-    recursive through it and import each other one way only.
+    Attributes:
+        scope: the declared names.
+        report: the findings.
+        typed: the expression typer itself: the modules of this package are mutually
+            recursive through it and import each other one way only.
+        declared: what is known of each value.
+        poisoned: values and functions that have been reported; whatever needs one of them
+            is given up silently.
+        assumed: types that a recursion took for granted, by name.
+        sizes: what the text says of sizes.
+        locals: the arguments of the function whose body is being typed.
+        site: the equation being typed.
+        calls: the functions whose bodies are being typed, outermost first.
+        weights: how many operations each result of a function stands for, by identity.
     """
 
     scope: Scope
@@ -57,10 +71,12 @@ class Context:
     typed: Callable[[Context, ast.Expr], ir.Expr]
     declared: dict[str, Declared] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)
-    sizes: Mapping[str, Size] = field(default_factory=dict)
+    assumed: dict[str, ValueType] = field(default_factory=dict)
+    sizes: Sizes = field(default_factory=Sizes)
     locals: Mapping[str, ir.Expr] = field(default_factory=dict)
     site: Site | None = None
     calls: tuple[str, ...] = ()
+    weights: dict[int, tuple[ir.Expr, int, int]] = field(default_factory=dict)
 
     def at(self, site: Site) -> Context:
         """The same state, typing the equation `site`."""
@@ -70,7 +86,7 @@ class Context:
         """The same state, inside the body of `function`, which sees only its arguments."""
         return replace(self, locals=locals, calls=(*self.calls, function))
 
-    def all_typed(self, exprs: list[ast.Expr]) -> tuple[ir.Expr, ...]:
+    def all_typed(self, exprs: Iterable[ast.Expr]) -> tuple[ir.Expr, ...]:
         """Type several expressions and report the mistakes of all of them.
 
         Raises:
@@ -87,38 +103,6 @@ class Context:
             raise Poisoned
         return tuple(done)
 
-    def known(self, size: Size) -> int | None:
-        """The number that `size` is, if the text says so."""
-        total = size
-        for _ in range(8):
-            names = total.names & self.sizes.keys()
-            if not names:
-                return total.value
-            total = _substitute(total, self.sizes)
-        return total.value
-
-    def agree(self, a: Size, b: Size) -> bool:
-        """Whether two sizes are the same: one symbol, or a number and a symbol worth it."""
-        if a == b:
-            return True
-        if a.value is None and b.value is None and a.name and b.name:
-            return self._alias(a) == self._alias(b)
-        known = self.known(a)
-        return known is not None and known == self.known(b)
-
-    def _alias(self, size: Size) -> Size:
-        """Follow ``dim M = D`` to the symbol it stands for."""
-        seen = 0
-        while size.name in self.sizes and self.sizes[size.name].value is None and seen < 8:
-            size, seen = self.sizes[size.name], seen + 1
-        return size
-
-
-def _substitute(size: Size, sizes: Mapping[str, Size]) -> Size:
-    total = Size(())
-    for names, coefficient in size.terms:
-        product = Size.of(coefficient)
-        for name in names:
-            product = product * sizes.get(name, Size.named(name))
-        total = total + product
-    return total
+    def agree(self, a: tuple[Size, ...], b: tuple[Size, ...]) -> bool:
+        """Whether two event shapes are the same."""
+        return len(a) == len(b) and all(map(self.sizes.agree, a, b))

@@ -1,4 +1,4 @@
-"""Sizes and types as the text writes them: type expressions to `ValueType`."""
+"""Types as the text writes them: type expressions to `ValueType`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from math import inf
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
+from gendsl.semantics.aliases import type_remedy
+from gendsl.semantics.axes import size_of, verify_size
 from gendsl.semantics.context import Context, Declared
+from gendsl.semantics.supports import hull
 from gendsl.syntax import ast
 from gendsl.types import (
     BINARY,
@@ -24,7 +27,7 @@ from gendsl.types import (
     ValueType,
 )
 
-__all__ = ["TYPE_WORDS", "declared_type", "size_of", "value_type"]
+__all__ = ["TYPE_WORDS", "declared_type", "value_type"]
 
 PLAIN = {
     "real": REAL,
@@ -40,51 +43,6 @@ TYPE_WORDS = (*PLAIN, "index", *(k for k in STRUCTURED_EVENT_DIM if k != "choles
 """Every word that may start a type."""
 
 
-def size_of(ctx: Context, expr: ast.Expr) -> Size:
-    """A size: a whole number, an axis, or sums and products of them."""
-    match expr:
-        case ast.NumberExpr(value=int() as value):
-            return Size.of(value)
-        case ast.Name(id=name):
-            if name in ctx.scope.axes:
-                return Size.named(name)
-            raise _unknown_size(ctx, expr)
-        case ast.Chain(first=first, rest=rest) if all(op in "+-*" for op, _ in rest):
-            total = size_of(ctx, first)
-            for op, operand in rest:
-                part = size_of(ctx, operand)
-                if op == "*":
-                    total = total * part
-                else:
-                    total = total + (part if op == "+" else Size.of(-1) * part)
-            return total
-        case _:
-            raise ctx.report.error(
-                "GD306",
-                "a size is a whole number, the name of an axis, or sums and products of them",
-                expr.span,
-                help="declare `dim D` and use `D`",
-            )
-
-
-def _unknown_size(ctx: Context, name: ast.Name) -> Exception:
-    word = name.id
-    if word in ctx.scope.values:
-        return ctx.report.error(
-            "GD307",
-            f"a size cannot depend on the value of `{word}`",
-            name.span,
-            labels=ctx.scope.label(word, f"`{word}` is a {ctx.scope.values[word].keyword}"),
-            help="random or data-dependent sizes are not supported; use a larger plate and a mask",
-        )
-    return ctx.report.error(
-        "GD103",
-        f"no axis is called `{word}`",
-        name.span,
-        help=ctx.scope.suggestion(word, ctx.scope.axes) or f"declare it: `dim {word}`",
-    )
-
-
 def _bound(ctx: Context, expr: ast.Expr) -> tuple[float | None, ir.Expr | None]:
     """A bound as a number, or as an expression that depends on other quantities."""
     match expr:
@@ -92,12 +50,18 @@ def _bound(ctx: Context, expr: ast.Expr) -> tuple[float | None, ir.Expr | None]:
             return inf, None
         case ast.Unary(op="-", operand=ast.Name(id="inf")):
             return -inf, None
-        case ast.NumberExpr(value=value):
-            return float(value), None
-        case ast.Unary(op="-", operand=ast.NumberExpr(value=value)):
-            return -float(value), None
-        case _:
-            return None, ctx.typed(ctx, expr)
+    typed = ctx.typed(ctx, expr)
+    if isinstance(typed.type.support, Index) or typed.type.event:
+        raise ctx.report.error(
+            "GD202",
+            f"a bound is a number, but this is {typed.type}",
+            expr.span,
+            help="for bounds that differ from entry to entry, declare a plate for the entries",
+        )
+    known = hull(typed.type.support)
+    if known.lower == known.upper:
+        return known.lower, None
+    return None, typed
 
 
 def _interval(
@@ -105,58 +69,81 @@ def _interval(
 ) -> tuple[Interval, ir.Expr | None, ir.Expr | None]:
     lower, low = _bound(ctx, type_.arguments[0])
     upper, high = _bound(ctx, type_.arguments[1])
-    low_hull = low.type.support.lower if low and isinstance(low.type.support, Interval) else -inf
-    high_hull = high.type.support.upper if high and isinstance(high.type.support, Interval) else inf
-    interval = Interval(
-        integer, low_hull if lower is None else lower, high_hull if upper is None else upper
-    )
-    if low is None and high is None and interval.lower >= interval.upper:
+    least = lower if low is None else hull(low.type.support).lower
+    most = upper if high is None else hull(high.type.support).upper
+    assert least is not None
+    assert most is not None
+    if least >= most:
         raise ctx.report.error(
             "GD201",
-            f"`{type_.name.id}` has a lower bound of {interval.lower:g}, which is not below "
-            f"its upper bound {interval.upper:g}",
+            f"no value is {type_.name.id} between {least:g} and {most:g}: the lower bound is "
+            "not below the upper one",
             type_.span,
-            help="write the smaller bound first",
+            help="write the smaller bound first" if least > most else None,
         )
-    return interval, low, high
+    whole = all(abs(b) == inf or float(b).is_integer() for b in (least, most))
+    if integer and not whole:
+        raise ctx.report.error(
+            "GD201", "the bounds of whole numbers are whole numbers", type_.span
+        )
+    return Interval(integer, least, most), low, high
 
 
 def _check_word(ctx: Context, type_: ast.NamedType) -> None:
     word = type_.name.id
     if word not in TYPE_WORDS:
+        remedy = type_remedy(word) or ctx.scope.suggestion(word, TYPE_WORDS)
         raise ctx.report.error(
             "GD104",
             f"no type is called `{word}`",
             type_.name.span,
-            help=ctx.scope.suggestion(word, TYPE_WORDS) or f"the types are {', '.join(TYPE_WORDS)}",
+            help=remedy or f"the types are {', '.join(TYPE_WORDS)}",
         )
-    wanted = {"index": 1}.get(word, 2 if word in BOUNDED and type_.arguments else 0)
-    if len(type_.arguments) != wanted:
-        rule = {
-            "index": "`index` takes the number of categories, or a plate: `index(county)`",
-        }.get(word, f"`{word}` takes a lower and an upper bound: `{word}(0, 1)`")
-        if word not in BOUNDED and word != "index":
-            rule = f"`{word}` takes no bounds"
-        raise ctx.report.error("GD202", rule, type_.span, help="use `inf` for no bound")
+    given = len(type_.arguments)
+    if word == "index" and given != 1:
+        rule = "`index` takes the number of categories, or a plate"
+        remedy = "write `index(5)`, or `index(county)` for a member of the plate `county`"
+    elif word in BOUNDED and given not in (0, 2):
+        rule = f"`{word}` takes a lower and an upper bound, but {given} is given"
+        remedy = f"write `{word}(0, 1)`; `inf` stands for no bound"
+    elif word not in BOUNDED and word != "index" and given:
+        rule = f"`{word}` takes no bounds"
+        remedy = f"a size stands in square brackets: `{word}[K]`"
+        if word in PLAIN:
+            whole = PLAIN[word].integer
+            remedy = f"write the bounds on `{'integer' if whole else 'real'}(lower, upper)`"
+    else:
+        return
+    raise ctx.report.error("GD202", rule, type_.span, help=remedy)
 
 
-def _structured(ctx: Context, type_: ast.NamedType, event: tuple[Size, ...]) -> Support:
+def _structured(
+    ctx: Context, type_: ast.NamedType, event: tuple[Size, ...]
+) -> tuple[Support, tuple[Size, ...]]:
     word = type_.name.id
+    support = Structured(word)
     if word == "ordered" and type_.arguments:
         interval, low, high = _interval(ctx, type_, integer=False)
         if low is not None or high is not None:
-            raise ctx.report.error("GD202", "bounds of `ordered` are numbers", type_.span)
+            raise ctx.report.error("GD202", "the bounds of `ordered` are numbers", type_.span)
         support = Structured("ordered", interval.lower, interval.upper)
-    else:
-        support = Structured(word)
-    if len(event) < (1 if word in SQUARE else support.event_dim):
+    if word in SQUARE:
+        if len(event) != 1:
+            raise ctx.report.error(
+                "GD203",
+                f"`{word}` takes one size, that of its rows and columns",
+                type_.span,
+                help=f"write `{word}[D]`; for several matrices declare a plate",
+            )
+        return support, (event[0], event[0])
+    if len(event) < support.event_dim:
         raise ctx.report.error(
             "GD203",
-            f"`{word}` needs a size",
+            f"`{word}` needs a size: how many entries it has",
             type_.span,
             help=f"write `{word}[K]` with `dim K`, a plate, or a number",
         )
-    return support
+    return support, event
 
 
 def value_type(
@@ -167,22 +154,20 @@ def value_type(
     word = type_.name.id
     event = tuple(size_of(ctx, s) for s in type_.shape)
     for size, expr in zip(event, type_.shape, strict=True):
-        known = ctx.known(size)
-        if known is not None and known < 0:
-            raise ctx.report.error("GD308", f"a size cannot be negative ({known})", expr.span)
+        verify_size(ctx, size, expr)
     low: ir.Expr | None = None
     high: ir.Expr | None = None
     support: Support
     if word == "index":
-        support = Index(size_of(ctx, type_.arguments[0]))
+        size = size_of(ctx, type_.arguments[0])
+        verify_size(ctx, size, type_.arguments[0])
+        support = Index(size)
     elif word in PLAIN:
         support = PLAIN[word]
         if type_.arguments:
             support, low, high = _interval(ctx, type_, integer=word == "integer")
     else:
-        support = _structured(ctx, type_, event)
-        if word in SQUARE and len(event) == 1:
-            event = (event[0], event[0])
+        support, event = _structured(ctx, type_, event)
     return ValueType(frozenset(), event, support), low, high
 
 
@@ -209,4 +194,4 @@ def declared_type(
         )
     value, low, high = value_type(ctx, type_)
     typed = ValueType(frozenset(axes), value.event, value.support)
-    return Declared(axes, typed, True, type_.optional, low, high)
+    return Declared(axes, typed, claimed=True, optional=type_.optional, lower=low, upper=high)

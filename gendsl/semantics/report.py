@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from gendsl.diagnostics import Diagnostic, Label
+from gendsl.diagnostics import Diagnostic, Label, Severity
 from gendsl.source import Span
 
 __all__ = ["Poisoned", "Report"]
@@ -16,11 +16,17 @@ class Poisoned(Exception):
 
 
 class Report:
-    """The findings so far."""
+    """The findings so far, each kept once."""
 
-    def __init__(self) -> None:
-        """Start empty."""
-        self.found: list[Diagnostic] = []
+    def __init__(self, found: Iterable[Diagnostic] = ()) -> None:
+        """Start with what an earlier stage found."""
+        self.found: list[Diagnostic] = list(found)
+        self._seen: set[Diagnostic] = set(self.found)
+
+    def _record(self, found: Diagnostic) -> None:
+        if found not in self._seen:
+            self._seen.add(found)
+            self.found.append(found)
 
     def error(
         self,
@@ -32,9 +38,7 @@ class Report:
         help: str | None = None,
     ) -> Poisoned:
         """Record an error; raise the returned value to give up what depends on it."""
-        found = Diagnostic(code, message, span, labels, help)
-        if found not in self.found:
-            self.found.append(found)
+        self._record(Diagnostic(code, message, span, labels, help))
         return Poisoned(code)
 
     def warning(
@@ -47,7 +51,8 @@ class Report:
         help: str | None = None,
     ) -> None:
         """Record a warning."""
-        self.found.append(Diagnostic(code, message, span, labels, help, "warning"))
+        severity: Severity = "warning"
+        self._record(Diagnostic(code, message, span, labels, help, severity))
 
     @contextmanager
     def containing(self) -> Iterator[None]:
@@ -64,4 +69,4 @@ class Report:
 
     def in_order(self) -> tuple[Diagnostic, ...]:
         """The findings in the order of the text."""
-        return tuple(sorted(self.found, key=lambda d: (d.span or Span(0, 0), d.code)))
+        return tuple(sorted(self.found, key=lambda d: (d.span or Span(0, 0), d.code, d.message)))

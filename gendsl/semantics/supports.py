@@ -1,28 +1,24 @@
-"""Facts about supports: hulls, inclusion, intersection."""
+"""Facts about supports: inclusion, intersection, union, and how messages name them."""
 
 from __future__ import annotations
 
 from math import inf
 
-from gendsl.types import UNIT, Index, Interval, Structured, Support
+from gendsl.ir import nodes as ir
+from gendsl.library.functions.intervals import interval_of as hull
+from gendsl.types import Index, Interval, Structured, Support
 
-__all__ = ["fits", "hull", "intersect", "is_discrete", "is_finite"]
-
-
-def hull(support: Support) -> Interval:
-    """The smallest interval that is known to hold every entry of a value."""
-    match support:
-        case Interval():
-            return support
-        case Index(size=size):
-            count = size.value
-            return Interval(integer=True, lower=0.0, upper=inf if count is None else count - 1)
-        case Structured(kind="simplex"):
-            return UNIT
-        case Structured(kind="correlation" | "unit_vector"):
-            return Interval(lower=-1.0, upper=1.0)
-        case Structured(lower=lower, upper=upper):
-            return Interval(lower=lower, upper=upper)
+__all__ = [
+    "entry",
+    "fits",
+    "found",
+    "hull",
+    "intersect",
+    "is_discrete",
+    "is_finite",
+    "possible",
+    "shown",
+]
 
 
 def is_discrete(support: Support) -> bool:
@@ -51,7 +47,9 @@ def fits(given: Support, required: Support) -> bool:
     if given == required:
         return True
     match required:
-        case Index() | Structured():
+        case Index():
+            return False
+        case Structured():
             return isinstance(given, Structured) and _implies(given, required)
         case Interval():
             if isinstance(given, Index):
@@ -60,16 +58,26 @@ def fits(given: Support, required: Support) -> bool:
             if required.integer and not inner.integer:
                 return False
             if not required.integer and required.lower == 0 and inner.upper <= 0:
-                return required.upper < inf and inner == Interval(inner.integer, 0.0, 0.0)
+                return required.upper < inf and (inner.lower, inner.upper) == (0.0, 0.0)
             return inner.lower >= required.lower and inner.upper <= required.upper
 
 
-def _implies(given: Structured, required: Support) -> bool:
-    """A correlation matrix is a covariance; `angle` is a real."""
-    return isinstance(required, Structured) and (given.kind, required.kind) in {
-        ("correlation", "covariance"),
-        ("simplex", "simplex"),
-    }
+def _implies(given: Structured, required: Structured) -> bool:
+    """A correlation matrix is a covariance; narrower bounds are within wider ones."""
+    if (given.kind, required.kind) == ("correlation", "covariance"):
+        return True
+    within = given.lower >= required.lower and given.upper <= required.upper
+    return given.kind == required.kind and within
+
+
+def possible(given: Support, claimed: Support) -> bool:
+    """Whether some value of `given` is one of `claimed`, so that the claim can be checked."""
+    if isinstance(given, Index) or isinstance(claimed, Index):
+        return given == claimed
+    a, b = hull(given), hull(claimed)
+    if a.lower == a.upper:
+        return fits(a, claimed if isinstance(claimed, Interval) else b)
+    return max(a.lower, b.lower) <= min(a.upper, b.upper)
 
 
 def intersect(a: Interval, b: Interval) -> Interval | None:
@@ -79,3 +87,26 @@ def intersect(a: Interval, b: Interval) -> Interval | None:
         return None
     return Interval(a.integer or b.integer, lower, upper)
 
+
+def entry(support: Support, position: int, rank: int) -> Support:
+    """The support of what is left when the event axis at `position` of `rank` is taken off."""
+    if isinstance(support, Structured) and position >= rank - support.event_dim:
+        return hull(support)
+    return support
+
+
+def found(expr: ir.Expr) -> str:
+    """A message's second half: what is known of a value, ``it is -1``, ```x` is real``."""
+    given = expr.type.support
+    if isinstance(given, Interval) and given.lower == given.upper:
+        return f"it is {given.lower:g}"
+    if isinstance(expr, ir.Reference):
+        return f"`{expr.name}` is {shown(given)}"
+    return f"all that is known of this is that it is {shown(given)}"
+
+
+def shown(support: Support) -> str:
+    """A support in prose; bounds beyond what a type can say are spelled out."""
+    if isinstance(support, Interval) and support.lower == support.upper:
+        return f"the number {support.lower:g}"
+    return str(support)

@@ -8,7 +8,7 @@ import unicodedata
 from gendsl.diagnostics import Diagnostic
 from gendsl.source import Source, Span
 
-__all__ = ["FORBIDDEN", "check_characters", "foreign_character", "foreign_letters"]
+__all__ = ["FORBIDDEN", "check_characters", "foreign_character", "foreign_letters", "visible"]
 
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -77,6 +77,11 @@ def check_characters(source: Source) -> list[Diagnostic]:
             )
         )
     return found
+
+
+def visible(source: Source) -> Source:
+    """The source as messages may show it, with a mark for each forbidden character."""
+    return Source(source.name, FORBIDDEN.sub("\ufffd", source.text))
 
 
 def foreign_letters(name: str, span: Span) -> Diagnostic:

@@ -166,7 +166,10 @@ def _wrong_relation(place: _Place, remedy: str) -> Diagnostic:
     width = len(shown)
     span = Span(place.span.start, place.span.start + width)
     return Diagnostic(
-        "GD023", f"`{shown}` cannot stand here, in a `{place.keyword}`", span, help=remedy
+        "GD023",
+        f"`{shown}` cannot stand here, in a statement of `{place.keyword}`",
+        span,
+        help=remedy,
     )
 
 
@@ -217,11 +220,14 @@ def _juxtaposed(place: _Place) -> Diagnostic | None:
     elif place.before.text == "lambda":
         message, remedy = "there are no anonymous functions", "declare it: `fn f(x: real) = …`"
     else:
-        found = _shown(place.found)
-        separators = " or `,`" if "," in place.accepted else ""
-        before = clipped(place.before.text)
-        message = f"an operator{separators} was expected after `{before}`, found {found}"
-        remedy = "a product is written with `*`" if not separators else "separate them with `,`"
+        before, found = clipped(place.before.text), _shown(place.found)
+        other = " or `,`" if "," in place.accepted else ""
+        message = f"an operator{other} was expected after `{before}`, found {found}"
+        remedy = "a product is written with `*`"
+        if other:
+            remedy = "separate them with `,`"
+        elif END in place.accepted:
+            remedy += "; a new statement begins with a keyword"
     return Diagnostic("GD020", message, place.span, help=remedy)
 
 
@@ -234,6 +240,24 @@ def _bar(place: _Place) -> Diagnostic | None:
         place.span,
         help="write `or`",
     )
+
+
+def _head(place: _Place) -> Diagnostic | None:
+    """A left side in the manner of other languages."""
+    remedy = None
+    if place.index == 2 and place.kind == "," or place.index == 1 and place.kind == "(":
+        remedy = (
+            "a statement declares one name; a list of values is one quantity with an event shape"
+        )
+    elif place.index == 2 and place.kind == "(" and place.keyword == "let":
+        remedy = f"a function is declared with `fn {clipped(place.before.text)}(x: real) = …`"
+    elif place.kind == "NAME" and "~" in place.accepted and place.after == "(":
+        remedy = "a distribution follows `~`, a type follows `:`"
+    elif place.kind == "NAME" and ":" in place.accepted:
+        remedy = f"a type follows a colon: `{place.keyword} {clipped(place.tokens[1].text)}: …`"
+    elif place.kind == "?":
+        remedy = "`?` belongs to a type, as in `observe y[n]: real? ~ Normal(mu, 1)`"
+    return _general(place, remedy) if remedy is not None else None
 
 
 def _without_else(place: _Place) -> Diagnostic | None:
@@ -258,25 +282,25 @@ RECOGNISERS: tuple[Callable[[_Place], Diagnostic | None], ...] = (
     _without_else,
     _bar,
     _juxtaposed,
+    _head,
 )
 
 
-def _general(place: _Place) -> Diagnostic:
+def _general(place: _Place, remedy: str | None = None) -> Diagnostic:
     expected = _expected(place)
     after = f"after `{clipped(place.before.text)}`"
+    in_expression = "+" in place.accepted and END in place.accepted
+    if remedy is None and not in_expression:
+        remedy = FORMS[place.keyword]
     if place.found is None:
         return Diagnostic(
             "GD019",
             f"this `{place.keyword}` statement ends too early: {expected} was expected {after}",
             place.span,
-            help=FORMS.get(place.keyword),
+            help=remedy,
         )
-    return Diagnostic(
-        "GD020",
-        f"{expected} was expected {after}, found {_shown(place.found)}",
-        place.span,
-        help=FORMS.get(place.keyword) if place.index < 4 else None,
-    )
+    message = f"{expected} was expected {after}, found {_shown(place.found)}"
+    return Diagnostic("GD020", message, place.span, help=remedy)
 
 
 FORMS = {
@@ -313,15 +337,15 @@ def _expected(place: _Place) -> str:
     accepted = place.accepted
     options: list[str] = []
     if {"NAME", "NUMBER", "("} <= accepted:
-        options.append("a value")
+        options.append("a distribution" if place.before.kind == "~" else "a value")
     elif {"NAME", "("} <= accepted:
         options.append("a type")
     elif {"NAME", "NUMBER"} <= accepted:
         options.append("an axis or a literal step")
     elif "NAME" in accepted:
         options.append(NOUNS[place.keyword] if place.index == 1 else "a name")
-    after_value = ("[", ":", "~", "=", "->", "|", ",", ")", "]", "else")
-    signs = (")", "]") if "NAME" in accepted else after_value
+    # Where a value may stand, so may an opening bracket: only closing ones are worth a mention.
+    signs = (")", "]") if options else (":", "~", "=", "->", "|", ",", ")", "]", "else")
     options += [f"`{sign}`" for sign in signs if sign in accepted]
     if END in accepted:
         options.append("the end of the statement")

@@ -11,6 +11,8 @@ __all__ = ["check_number", "number_value"]
 
 LARGEST = 2**63 - 1
 DIGITS = len(str(LARGEST))
+MOST_DIGITS = 308
+"""Every whole number of so many digits is a float."""
 SHOWN = 40
 """Longer numbers are cut in messages."""
 
@@ -60,8 +62,16 @@ def _check_integer(digits: str, shown: str, span: Span) -> Diagnostic | None:
         "GD008",
         f"the integer `{shown}` does not fit in 64 bits; the largest is {LARGEST}",
         span,
-        help=f"write it as a float, such as {significant[0]}e{len(significant) - 1}",
+        help=_as_float(significant),
     )
+
+
+def _as_float(digits: str) -> str:
+    if len(digits) <= SHOWN:
+        return f"write it as a float, `{digits}.0`"
+    if len(digits) <= MOST_DIGITS:
+        return f"write it as a float, about `{digits[0]}.{digits[1:4]}e{len(digits) - 1}`"
+    return "work with its logarithm: no float is that large"
 
 
 def _malformed(text: str) -> str:

@@ -8,7 +8,7 @@ from gendsl.diagnostics import Diagnostic, Label, nearest
 from gendsl.source import Source, Span
 from gendsl.syntax.automaton import Token
 from gendsl.syntax.lexing import KEYWORDS, clipped
-from gendsl.syntax.statements import FOREIGN_OPENINGS, Piece, begins_line
+from gendsl.syntax.statements import Piece, begins_line, foreign_language
 
 __all__ = ["check_opening", "explain_opening", "meant_keyword"]
 
@@ -32,7 +32,7 @@ TYPE_WORDS = frozenset(
 
 def check_opening(pieces: Sequence[Piece]) -> list[Diagnostic]:
     """The findings about the `model` line: it stands first, and once."""
-    models = [piece.tokens[0] for piece in pieces if piece.keyword == "model"]
+    models = [p.tokens[0] for p in pieces if p.keyword == "model" and not _is_block(p)]
     if not pieces:
         return []
     opening = pieces[0].tokens[0]
@@ -70,8 +70,13 @@ def check_opening(pieces: Sequence[Piece]) -> list[Diagnostic]:
     return found
 
 
+def _is_block(piece: Piece) -> bool:
+    """Whether this is the model block of another language."""
+    return len(piece.tokens) > 1 and piece.tokens[1].kind == "foreign"
+
+
 def _stands_for_model(piece: Piece) -> bool:
-    return piece.tokens[0].text in FOREIGN_OPENINGS or meant_keyword(piece.tokens) == "model"
+    return foreign_language(piece.tokens) != "" or meant_keyword(piece.tokens) == "model"
 
 
 def meant_keyword(tokens: Sequence[Token]) -> str | None:
@@ -86,9 +91,8 @@ def explain_opening(source: Source, piece: Piece) -> Diagnostic:
     """What is wrong with a stretch of text that no keyword opens."""
     first = piece.tokens[0]
     word = clipped(first.text)
-    language = FOREIGN_OPENINGS.get(first.text)
-    after = piece.tokens[1].kind if len(piece.tokens) > 1 else ""
-    if language == "Stan" and after in ("foreign", "NAME"):
+    language = foreign_language(piece.tokens)
+    if language == "Stan":
         return _missing(
             first.span,
             f"`{word}` opens a block of Stan",
@@ -126,7 +130,9 @@ def _remedy(source: Source, tokens: Sequence[Token], word: str) -> tuple[str, st
     found = f"this one begins with `{word}`"
     name = clipped(tokens[1].text) if len(tokens) > 1 and tokens[1].kind == "NAME" else ""
     if word in TYPE_WORDS:
-        name = name or next((clipped(t.text) for t in tokens[1:] if t.kind == "NAME"), "x")
+        line = source.position(tokens[0].start)[0]
+        names = [t for t in tokens if t.kind == "NAME" and source.position(t.start)[0] == line]
+        name = name or (clipped(names[-1].text) if len(names) > 1 else "x")
         return (
             f"`{word}` is a type",
             f"write `latent {name}: … ~ …` for an unknown, `input {name}: …` for a known quantity",

@@ -11,7 +11,7 @@ from gendsl.syntax import ast
 from gendsl.syntax.automaton import NESTING_LIMIT, TooDeep, Unexpected, load
 from gendsl.syntax.brackets import check_brackets
 from gendsl.syntax.builder import ACTIONS, Refused
-from gendsl.syntax.characters import check_characters
+from gendsl.syntax.characters import check_characters, visible
 from gendsl.syntax.lexing import Lexed, tokenize
 from gendsl.syntax.mistakes import explain
 from gendsl.syntax.opening import check_opening, explain_opening
@@ -53,7 +53,7 @@ def parse_with_warnings(source: Source) -> tuple[ast.Program, tuple[Diagnostic, 
     found += check_opening(cut)
     if any(d.severity == "error" for d in found):
         found.sort(key=lambda d: (d.span.start if d.span else 0, d.code))
-        raise CompileError(found, source)
+        raise CompileError(found, visible(source) if invisible else source)
     return _program(source, statements, lexed.comments), lexed.warnings
 
 
@@ -61,7 +61,9 @@ def _statement(source: Source, lexed: Lexed, piece: Piece) -> ast.Statement | Di
     """The statement that a piece of the text spells, or what is wrong with it."""
     if piece.problem is not None:
         return piece.problem
-    if piece.keyword is None and (piece.tokens[0].kind == "NAME" or piece.first not in lexed.problems):
+    if piece.keyword is None and (
+        piece.tokens[0].kind == "NAME" or piece.first not in lexed.problems
+    ):
         return explain_opening(source, piece)
     for index in range(piece.first, piece.first + len(piece.tokens)):
         if index in lexed.problems:

@@ -10,7 +10,7 @@ from gendsl.source import Source
 from gendsl.syntax.automaton import Token, load
 from gendsl.syntax.lexing import KEYWORDS, Lexed
 
-__all__ = ["FOREIGN_OPENINGS", "Piece", "begins_line", "is_foreign_program", "pieces"]
+__all__ = ["Piece", "begins_line", "foreign_language", "pieces"]
 
 CLOSERS = frozenset({")", "]", "?"})
 EXPRESSION_STARTS = frozenset({"NAME", "NUMBER", "(", "[", "-", "+", "not"})
@@ -31,6 +31,9 @@ FOREIGN_OPENINGS = {
     "return": "Python",
 }
 """First words of other languages' statements."""
+
+RELATIONS = frozenset({"~", "=", ":", "[", "<"})
+"""What follows the name that a statement declares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +62,24 @@ def _pieces(source: Source, tokens: Sequence[Token]) -> Iterator[Piece]:
     first, depth = 0, 0
     current: list[Token] = []
     problem: Diagnostic | None = None
+    foreign = False  # within a block of another language, which is reported once
     for index, token in enumerate(tokens):
         kind = token.kind
         opens = False
         if kind in KEYWORDS:
-            opens = not _is_name(source, tokens, index)
-            if not opens:
+            opens = begins_line(source, token) if foreign else not _is_name(source, tokens, index)
+            if not opens and not foreign:
                 problem = problem or _keyword_as_name(token)
-        elif kind == "NAME" and depth == 0 and current and _can_end(tokens[index - 1]):
-            opens = begins_line(source, token) and not is_foreign_program(current)
+        elif kind == "NAME" and current and not foreign and _can_end(tokens[index - 1]):
+            # No value follows another: a keyword is missing, or else an operator or a comma.
+            distributed = index + 1 < len(tokens) and tokens[index + 1].kind == "~"
+            opens = (depth == 0 or distributed) and begins_line(source, token)
         if opens and current:
             yield _piece(first, current, problem)
             current, problem = [], None
         if not current:
-            first, depth = index, 0
+            first, depth, foreign = index, 0, foreign_language(tokens[index : index + 2]) != ""
+        foreign = foreign or token.text == "{"
         if kind in ("(", "["):
             depth += 1
         elif kind in (")", "]"):
@@ -94,13 +101,17 @@ def _can_end(token: Token) -> bool:
 
 def begins_line(source: Source, token: Token) -> bool:
     """Whether only space stands before `token` on its line."""
-    start = source.text.rfind("\n", 0, token.start) + 1
-    return not source.text[start : token.start].strip()
+    before = token.start - 1
+    while before >= 0 and source.text[before] in " \t":
+        before -= 1
+    return before < 0 or source.text[before] == "\n"
 
 
-def is_foreign_program(tokens: Sequence[Token]) -> bool:
-    """Whether `tokens` begin a block of another language, to be reported once."""
-    return tokens[0].text in FOREIGN_OPENINGS
+def foreign_language(tokens: Sequence[Token]) -> str:
+    """The language whose statement begins with `tokens`, or nothing."""
+    if len(tokens) > 1 and tokens[1].kind in RELATIONS:
+        return ""  # an ordinary name that lacks its keyword
+    return FOREIGN_OPENINGS.get(tokens[0].text, "")
 
 
 def _is_name(source: Source, tokens: Sequence[Token], index: int) -> bool:

@@ -7,6 +7,7 @@ never narrower, up to rounding.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import assert_never
@@ -45,11 +46,12 @@ Range = Callable[[Sequence[Interval]], Support]
 
 
 def hull(points: Iterable[float], *, integer: bool = False) -> Interval:
-    """The smallest interval around `points`; NaN counts as unknown."""
-    values = list(points)
+    """The smallest interval around `points`; NaN counts as unknown, overflow as huge."""
+    values = [v + 0.0 for v in points]  # no negative zero
     if any(math.isnan(v) for v in values):
         return Interval(integer)
-    return Interval(integer, min(values), max(values))
+    huge = sys.float_info.max
+    return Interval(integer, min(huge, *values), max(-huge, *values))
 
 
 def _at(function: Callable[[float], float], x: float) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from gendsl.diagnostics import DataError
 from gendsl.runtime.data.entries import Array, data_error, is_text
 
 __all__ = ["as_array", "columns_together"]
@@ -21,8 +22,8 @@ WIDEST = 64
 """Integers beyond this many bits cannot be stored."""
 
 
-def as_array(value: object, origin: str) -> tuple[Array, Array | None]:
-    """The array of a value, and the lengths where it is a list of lists of different lengths.
+def as_array(value: object, origin: str) -> Array:
+    """The array of a value.
 
     Numbers keep their width; booleans become 0 and 1; text becomes Python strings with None
     where it is missing. The value itself is never changed.
@@ -32,17 +33,15 @@ def as_array(value: object, origin: str) -> tuple[Array, Array | None]:
     """
     if isinstance(value, list | tuple):
         return _from_list(value, origin)
-    return _regular(value, origin), None
-
-
-def _regular(value: object, origin: str) -> Array:
     if isinstance(value, torch.Tensor):
         return _plain(_from_tensor(value, origin), origin)
     if isinstance(value, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         return _from_series(pd.Series(value), origin)
     if isinstance(value, np.ma.MaskedArray):
         mask = np.ma.getmaskarray(value)
-        return _plain(np.where(mask, None, value.data.astype(object)), origin)
+        filled = value.data.astype(object)
+        filled[mask] = None
+        return _plain(filled, origin)
     if isinstance(value, np.ndarray | np.generic):
         return _plain(np.asarray(value), origin)
     if value is None or value is pd.NA:
@@ -71,10 +70,7 @@ def _from_series(series: pd.Series[object], origin: str) -> Array:
         return _plain(series.to_numpy(), origin)
     values = series.to_numpy(dtype=object, na_value=None)
     if any(isinstance(v, list | tuple | np.ndarray) for v in values):
-        array, lengths = _from_list([_nested(v) for v in values], origin)
-        if lengths is None:
-            return array
-        raise data_error("GD704", f"{origin} holds lists of different lengths")
+        return _from_list([_nested(v) for v in values], origin)
     return _plain(values, origin)
 
 
@@ -82,46 +78,34 @@ def _nested(value: object) -> object:
     return [_nested(v) for v in value] if isinstance(value, list | tuple | np.ndarray) else value
 
 
-def _from_list(items: Sequence[object], origin: str) -> tuple[Array, Array | None]:
+def _from_list(items: Sequence[object], origin: str) -> Array:
     if any(isinstance(i, torch.Tensor | pd.Series) for i in items):
-        items = [_regular(i, origin) for i in items]
+        items = [as_array(i, origin) for i in items]
     try:
         array = np.array(items)
         if array.dtype.kind in "USTO":
             array = np.array(items, dtype=object)
-    except (ValueError, RecursionError):
-        return _ragged(items, origin)
+    except (ValueError, RecursionError) as error:
+        raise _irregular(items, origin) from error
     except OverflowError:
         array = np.array(items, dtype=object)
-    return _plain(array, origin), None
+    return _plain(array, origin)
 
 
-def _ragged(items: Sequence[object], origin: str) -> tuple[Array, Array]:
-    """Lists of different lengths, padded along the second axis."""
-    rows: list[Array] = []
-    for number, item in enumerate(items):
-        if not isinstance(item, list | tuple | np.ndarray):
-            raise data_error("GD704", f"{origin} mixes single values and lists: see [{number}]")
-        try:
-            rows.append(_plain(np.array(item, dtype=object), f"{origin}[{number}]"))
-        except (ValueError, RecursionError) as error:
-            raise data_error(
-                "GD704",
-                f"{origin}[{number}] is a list of lists of different lengths",
-                "only the lists of the first level may differ in length",
-            ) from error
-    tails = {row.shape[1:] for row in rows if len(row)}
-    if len(tails) > 1:
-        found = " and ".join(str(tail) for tail in sorted(tails))
-        raise data_error("GD704", f"the lists in {origin} hold entries of shapes {found}")
-    tail = next(iter(tails), ())
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    text = any(is_text(row) for row in rows)
-    kind = object if text else np.result_type(*(r.dtype for r in rows if len(r)))
-    padded = np.zeros((len(rows), int(lengths.max()), *tail), dtype=kind)
-    for number, row in enumerate(rows):
-        padded[number, : len(row)] = row if len(row) else row.reshape(0, *tail)
-    return padded, lengths
+def _irregular(items: Sequence[object], origin: str) -> DataError:
+    """Lists of different lengths, or of numbers and lists."""
+    lengths = [len(i) if isinstance(i, list | tuple | np.ndarray) else None for i in items]
+    other = next((at for at, n in enumerate(lengths) if n != lengths[0]), None)
+    if other is None:
+        return data_error("GD704", f"the lists in {origin} differ in length or in depth")
+    if None in (lengths[0], lengths[other]):
+        return data_error("GD704", f"{origin} mixes single values and lists")
+    return data_error(
+        "GD704",
+        f"the lists in {origin} differ in length: [0] has {lengths[0]}, [{other}] has "
+        f"{lengths[other]}",
+        "give one long list, and beside it, for each value, the number of the list it is in",
+    )
 
 
 def columns_together(columns: Sequence[Array]) -> Array:
@@ -177,8 +161,8 @@ def _leaf(value: object, origin: str) -> str | int | float | None:
             raise _too_wide(origin)
         return number
     if isinstance(value, Real | Decimal | Fraction):
-        number = float(value)
-        return None if number != number else number
+        real = float(value)
+        return None if real != real else real
     if isinstance(value, datetime.date | datetime.time | datetime.timedelta):
         return str(value)
     if isinstance(value, list | tuple):
@@ -187,7 +171,7 @@ def _leaf(value: object, origin: str) -> str | int | float | None:
     raise data_error("GD707", f"{origin} holds a {what}, which cannot be data", f"give {KINDS}")
 
 
-def _too_wide(origin: str) -> Exception:
+def _too_wide(origin: str) -> DataError:
     return data_error(
         "GD707",
         f"{origin} holds whole numbers of more than {WIDEST - 1} bits",

@@ -57,7 +57,7 @@ def columns_of(
         variable,
         f'name them: columns={{"{variable.name}": ["{names[0]}", ...]}}',
     )
-    return []
+    return [column for hits in styles for _, column in hits]
 
 
 def _numbered(

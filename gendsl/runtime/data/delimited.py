@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from gendsl.runtime.data.entries import Entry, Rows, Table, data_error, listed
 from gendsl.runtime.data.arrays import as_array
+from gendsl.runtime.data.entries import Entry, Rows, Table, data_error, listed
 from gendsl.runtime.data.objects import verify_unique
 
 __all__ = ["MISSING", "table_of_text"]
@@ -28,43 +28,55 @@ def table_of_text(text: str, separator: str, key: str | None, called: str) -> Ta
     Every row must have as many cells as the header. Blank lines are passed over; where there
     is only one column, a blank line between others is a missing value.
     """
-    records = list(_records(text, separator, called))
+    records = _records(text, separator, called)
     while records and records[-1][2]:
         records.pop()
-    if not any(not blank for _, _, blank, _ in records):
+    if not records:
         raise data_error("GD703", f"{called} is empty", "the first line names the columns")
-    head = next(at for at, record in enumerate(records) if not record[2])
-    header = [cell.strip() for cell in records[head][3]]
+    head = next(at for at, (_, _, blank) in enumerate(records) if not blank)
+    header = [
+        cell.strip() for cell in next(_reader(_from_line(text, records[head][0]), separator))
+    ]
     _check_header(header, separator, called)
     body = records[head + 1 :]
     _check_widths(body, len(header), called)
     first_line = records[head + 1][0] if body else 0
     frame = _frame(text, first_line, len(body), len(header), separator, called)
-    keep = np.array([not blank or len(header) == 1 for _, _, blank, _ in body], dtype=bool)
+    keep = np.array([not blank or len(header) == 1 for _, _, blank in body], dtype=bool)
     rows = Rows(lines=np.array([line for line, *_ in body], dtype=np.int64)[keep])
     columns: dict[str, Entry] = {}
     for at, name in enumerate(header):
         if name:
             origin = f"column `{name}` of {called}"
-            array, _ = as_array(_truth(frame.iloc[:, at][keep]), origin)
+            array = as_array(_truth(frame.iloc[:, at][keep]), origin)
             columns[name] = Entry(name, array, origin, rows=rows)
     return Table(key, called, columns, int(keep.sum()))
 
 
-Record = tuple[int, int, bool, list[str]]
-"""First line, number of cells, whether blank, and the cells (of the header alone)."""
+Record = tuple[int, int, bool]
+"""The first line of a row, its number of cells, and whether it is blank."""
 
 
-def _records(text: str, separator: str, called: str) -> Iterator[Record]:
+def _reader(text: str, separator: str) -> Iterator[list[str]]:
+    file = io.StringIO(text)
+    return csv.reader(file, delimiter=separator, strict=True, skipinitialspace=True)
+
+
+def _from_line(text: str, number: int) -> str:
+    return text.split("\n", number - 1)[-1]
+
+
+def _records(text: str, separator: str, called: str) -> list[Record]:
+    if '"' not in text:
+        lines = enumerate(text.split("\n"), start=1)
+        return [(at, line.count(separator) + 1, not line.strip(" ")) for at, line in lines]
     reader = csv.reader(io.StringIO(text), delimiter=separator, strict=True, skipinitialspace=True)
-    line, headed = 1, False
+    records: list[Record] = []
+    line = 1
     try:
         for cells in reader:
-            blank = not any(cells) if len(cells) > 1 else not "".join(cells).strip()
             # A row of separators alone is a row of missing values, not a blank line.
-            blank = blank and len(cells) <= 1
-            yield line, len(cells), blank, [] if headed else cells
-            headed = headed or not blank
+            records.append((line, len(cells), len(cells) <= 1 and not "".join(cells).strip()))
             line = reader.line_num + 1
     except csv.Error as error:
         raise data_error(
@@ -72,6 +84,7 @@ def _records(text: str, separator: str, called: str) -> Iterator[Record]:
             f"{called} cannot be read from line {line} on: {error}",
             "look for a quotation mark that is opened and not closed",
         ) from error
+    return records
 
 
 def _check_header(header: list[str], separator: str, called: str) -> None:
@@ -94,7 +107,7 @@ def _check_header(header: list[str], separator: str, called: str) -> None:
 
 
 def _check_widths(body: list[Record], width: int, called: str) -> None:
-    wrong = [(line, cells) for line, cells, blank, _ in body if not blank and cells != width]
+    wrong = [(line, cells) for line, cells, blank in body if not blank and cells != width]
     if wrong:
         told = listed((f"line {line} has {cells}" for line, cells in wrong), 5)
         raise data_error(
@@ -111,7 +124,7 @@ def _frame(
         return pd.DataFrame({at: np.zeros(0) for at in range(width)})
     try:
         frame = pd.read_csv(
-            io.StringIO(text.split("\n", first_line - 1)[-1]),
+            io.StringIO(_from_line(text, first_line)),
             sep=separator,
             header=None,
             names=list(range(width)),
@@ -122,7 +135,6 @@ def _frame(
             keep_default_na=False,
             na_values=list(MISSING),
             low_memory=False,
-            float_precision="round_trip",
         )
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
         reason = str(error).strip().splitlines()[-1]

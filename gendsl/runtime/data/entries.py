@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -21,6 +21,7 @@ __all__ = [
     "data_error",
     "is_text",
     "listed",
+    "offenders",
     "show",
 ]
 
@@ -58,8 +59,6 @@ class Entry:
         origin: what messages call it: ``key 'y'``, ``column `floor` of houses.csv``.
         dims: the names of its axes where they are labelled.
         coords: labels by dim.
-        lengths: for a list of lists of different lengths, the length of each; `array` is
-            padded on its second axis.
         rows: set for what comes from rows of a file.
         strict: it was given in Python by this name, so it must be known.
     """
@@ -69,7 +68,6 @@ class Entry:
     origin: str
     dims: tuple[str, ...] | None = None
     coords: Mapping[str, Array] = field(default_factory=dict)
-    lengths: Array | None = None
     rows: Rows | None = None
     strict: bool = False
 
@@ -105,6 +103,26 @@ class RawData:
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+
+
+def offenders(
+    entry: Entry, name: str, bad: Array, tell: Callable[[tuple[int, ...]], str] | None = None
+) -> str:
+    """Where `bad` is true: ``y[2] is -1, y[4] is -3 and 7 more (counted from 0)``.
+
+    Args:
+        entry: where the values come from.
+        name: of the variable.
+        bad: over the axes of the entry, or the first ones of them.
+        tell: what to say of the value at a position.
+    """
+    positions = [tuple(map(int, p)) for p in np.argwhere(bad)]
+    told = [entry.place(name, p) + (f" {tell(p)}" if tell else "") for p in positions[:SHOWN]]
+    more = f" and {len(positions) - SHOWN} more" if len(positions) > SHOWN else ""
+    first = "" if bad.ndim == 0 else " (counted from 0)"
+    if entry.rows is not None:
+        first = "" if entry.rows.lines is not None else " (counted from 1)"
+    return ", ".join(told) + more + first
 
 
 def is_text(array: Array) -> bool:
@@ -147,7 +165,11 @@ class Findings:
         self.broken: set[str] = set()
 
     def error(
-        self, code: str, message: str, about: Variable | Axis | None = None, help: str | None = None
+        self,
+        code: str,
+        message: str,
+        about: Variable | Axis | None = None,
+        help: str | None = None,
     ) -> None:
         """Note a mistake, at the declaration that it is about."""
         if about is not None:
@@ -171,9 +193,7 @@ class Findings:
         severity: Severity,
     ) -> None:
         span = about.span if about is not None else None
-        self.diagnostics.append(
-            Diagnostic(code, message, span=span, help=help, severity=severity)
-        )
+        self.diagnostics.append(Diagnostic(code, message, span=span, help=help, severity=severity))
 
     @property
     def errors(self) -> list[Diagnostic]:

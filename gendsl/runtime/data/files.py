@@ -128,8 +128,8 @@ def _json(file: Path, path: str, key: str | None) -> RawData:
     if not isinstance(value, dict):
         raise data_error(
             "GD703",
-            f"{path} holds a {type(value).__name__}, expected an object of names and values "
-            "or a list of objects",
+            f"{path} holds neither an object of names and values nor a list of objects",
+            'write it as {"y": [1, 2]}, or as [{"y": 1}, {"y": 2}]',
         )
     if key is not None:
         return RawData(tables=(table_of_columns(value, key, path, Rows()),))
@@ -167,10 +167,7 @@ def _parquet(file: Path, path: str, key: str | None) -> RawData:
             column = table.column(at)
             nested = pa.types.is_nested(column.type)
             values = column.to_pylist() if nested else column.to_pandas()
-            array, lengths = as_array(values, origin)
-            if lengths is not None:
-                raise data_error("GD704", f"{origin} holds lists of different lengths")
-            columns[name] = Entry(name, array, origin, rows=Rows())
+            columns[name] = Entry(name, as_array(values, origin), origin, rows=Rows())
     except pa.ArrowException as error:
         raise data_error("GD703", f"{path} is damaged or is not a Parquet file") from error
     return RawData(tables=(Table(key, path, columns, table.num_rows),))

@@ -28,7 +28,7 @@ class Supply:
     Attributes:
         values: by variable.
         labels: by plate, sequence or dim: the labels of its members.
-        counts: by axis: an integer of its name, or the lengths of a ragged axis.
+        counts: by axis: an integer of its name.
         rows: the tables whose rows are a plate: (plate, number of rows, origin).
     """
 
@@ -60,6 +60,7 @@ class _Matcher:
         self.entries = dict(data.entries)
         self.tables: list[Table] = []
         self.used: set[Entry] = set()
+        self.lost: set[str] = set()
         self.supply = Supply()
         for table in data.tables:
             self._place_table(table)
@@ -73,6 +74,8 @@ class _Matcher:
             for name, variable in self.variables.items()
             if not self._choose(variable, candidates[name], plates)
         ]
+        self.found.broken.update(v.name for v in absent if v.name in self.lost)
+        absent = [v for v in absent if v.name not in self.lost]
         for table in self.tables:
             plate = plates[id(table)]
             if plate is not None:
@@ -81,7 +84,9 @@ class _Matcher:
         self._find_axis_entries()
         needed = [v for v in absent if v.role == "input" or purpose == "fit"]
         given = [(entry, _owner(entry)) for entry in self.entries.values()]
-        given += [(entry, table.origin) for table in self.tables for entry in table.columns.values()]
+        given += [
+            (entry, table.origin) for table in self.tables for entry in table.columns.values()
+        ]
         optional = [v for v in absent if v not in needed]
         left = Leftovers(needed, optional, given, self.used, self.columns)
         tell_leftovers(self.model, left, self.found)
@@ -94,6 +99,7 @@ class _Matcher:
             parts = list(table.columns.values())
             self.entries[table.key] = side_by_side(table.key, parts, table.origin)
         else:
+            self.lost.update(table.columns)
             close = nearest(table.key, self.plates)
             plates = listed(f"`{name}`" for name in sorted(self.plates)) or "none"
             self.found.error(
@@ -131,9 +137,7 @@ class _Matcher:
                 hits.append((table, joined))
         return hits
 
-    def _plate_of(
-        self, table: Table, candidates: Mapping[str, list[Candidate]]
-    ) -> str | None:
+    def _plate_of(self, table: Table, candidates: Mapping[str, list[Candidate]]) -> str | None:
         """The plate that the rows of a table are."""
         if table.key is not None:
             return table.key
@@ -234,7 +238,7 @@ class _Matcher:
             if entry is None or entry in self.used:
                 continue
             self.used.add(entry)
-            if entry.array.ndim == 0 or axis.owner is not None:
+            if entry.array.ndim == 0:
                 self.supply.counts[axis.name] = entry
             elif entry.array.ndim == 1:
                 self.supply.labels.setdefault(axis.name, entry)

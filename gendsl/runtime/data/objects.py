@@ -59,16 +59,15 @@ def data_of_mapping(mapping: Mapping[object, object], call: Naming, *, strict: b
 
 def _entry(name: str, value: object, origin: str, *, strict: bool) -> Entry:
     if isinstance(value, xr.DataArray):
-        array, lengths = as_array(value.values, origin)
         dims = tuple(map(str, value.dims))
-        return Entry(name, array, origin, dims, _coords(value, origin), lengths, strict=strict)
-    array, lengths = as_array(value, origin)
-    return Entry(name, array, origin, lengths=lengths, strict=strict)
+        coords = _coords(value, origin)
+        return Entry(name, as_array(value.values, origin), origin, dims, coords, strict=strict)
+    return Entry(name, as_array(value, origin), origin, strict=strict)
 
 
 def _coords(value: xr.DataArray, origin: str) -> dict[str, Array]:
     return {
-        str(dim): as_array(value.coords[dim].values, f"coordinate `{dim}` of {origin}")[0]
+        str(dim): as_array(value.coords[dim].values, f"coordinate `{dim}` of {origin}")
         for dim in value.dims
         if dim in value.coords and value.coords[dim].ndim == 1
     }
@@ -105,10 +104,10 @@ def table_of_columns(
     entries: dict[str, Entry] = {}
     for name, values in columns.items():
         origin = f"column `{name}` of {called}"
-        array, lengths = as_array(values, origin)
-        if array.ndim == 0 or lengths is not None:
-            what = "is a single value" if array.ndim == 0 else "holds lists of different lengths"
-            raise data_error("GD704", f"{origin} {what}; a column has one value for each row")
+        array = as_array(values, origin)
+        if array.ndim == 0:
+            message = f"{origin} is a single value; a column has one for each row"
+            raise data_error("GD704", message)
         entries[str(name)] = Entry(str(name), array, origin, rows=rows)
     counts = {name: len(entry.array) for name, entry in entries.items()}
     if len(set(counts.values())) > 1:

@@ -1,0 +1,52 @@
+"""Small functions that emitted programs carry along when they need them."""
+
+from __future__ import annotations
+
+__all__ = ["PRELUDE"]
+
+TAKE = '''
+def take(value, index, dim, event=0, index_event=0, plate=True):
+    """`value` indexed along `dim`; whatever else the two have is aligned from the right.
+
+    `event` counts the event axes that `value` keeps, `index_event` those of `index`, which
+    come first in the result. With `plate`, `dim` is a batch dimension and leaves a 1 behind.
+    """
+    if plate:
+        value = value.unsqueeze(-1).transpose(-1, dim - 1)
+    else:
+        value = value.movedim(dim, -1)
+    kept = value.shape[value.dim() - 1 - event : -1]
+    batch = value.shape[: value.dim() - 1 - event]
+    index_batch = index.shape[: index.dim() - index_event]
+    own = index.shape[index.dim() - index_event :]
+    batch = torch.broadcast_shapes(batch, index_batch)
+    value = value.reshape(value.shape[: value.dim() - 1 - event] + (1,) * index_event
+                          + value.shape[value.dim() - 1 - event :])
+    value = value.expand(batch + own + kept + value.shape[-1:])
+    index = index.reshape(index.shape + (1,) * (event + 1)).long()
+    return value.gather(-1, index.expand(batch + own + kept + (1,))).squeeze(-1)
+'''
+
+SPREAD = '''
+def spread(value, axis, depth, event):
+    """Event axis `axis` (negative) of `value`, which has `event` of them, as a plate at `depth`."""
+    while value.dim() < depth + event:
+        value = value.unsqueeze(0)
+    return value.transpose(axis, -(depth + event)).squeeze(axis)
+'''
+
+COLLECT = '''
+def collect(value, depth, event):
+    """The plate at `depth` of `value`, which has `event` event axes, as a new first one."""
+    return value.unsqueeze(-event - 1).transpose(-(depth + event + 1), -event - 1)
+'''
+
+JOINED = '''
+def joined(*values, event):
+    """`values` one after the other along the first of their `event` event axes."""
+    batch = torch.broadcast_shapes(*(v.shape[: v.dim() - event] for v in values))
+    return torch.cat([v.expand(batch + v.shape[v.dim() - event :]) for v in values], -event)
+'''
+
+PRELUDE = {"take": TAKE, "spread": SPREAD, "collect": COLLECT, "joined": JOINED}
+"""Source text of each, by name; they need torch."""

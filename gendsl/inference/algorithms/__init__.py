@@ -1,0 +1,15 @@
+"""The algorithms of this version, one a file."""
+
+from gendsl.inference.algorithms.enumeration import SPEC as enumeration
+from gendsl.inference.algorithms.map import SPEC as map_
+from gendsl.inference.algorithms.mle import SPEC as mle
+from gendsl.inference.algorithms.nuts import SPEC as nuts
+from gendsl.inference.algorithms.spec import AlgorithmSpec
+from gendsl.library.registry import Registry
+
+__all__ = ["ALGORITHMS"]
+
+ALGORITHMS: Registry[AlgorithmSpec] = Registry(AlgorithmSpec, vars())
+"""Every algorithm, by the name after `infer`."""
+
+_ = (enumeration, map_, mle, nuts)

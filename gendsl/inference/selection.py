@@ -1,0 +1,189 @@
+"""Choosing an algorithm: the most competent one, the cheaper one of two equals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gendsl.diagnostics import CompileError, Diagnostic, Label, nearest
+from gendsl.graph.facts import Facts, derive_facts
+from gendsl.inference.algorithms import ALGORITHMS
+from gendsl.inference.algorithms.spec import AlgorithmSpec
+from gendsl.inference.plan import Candidate, Competence, Plan, Rewrite
+from gendsl.ir import nodes as ir
+from gendsl.library.methods import METHODS, MethodSpec
+
+__all__ = ["make_plan", "method_options"]
+
+
+def make_plan(
+    model: ir.Model,
+    request: str | None = None,
+    options: Mapping[str, float | int] | None = None,
+) -> Plan:
+    """The plan of a checked model.
+
+    Args:
+        model: the model.
+        request: a method asked for by the caller; overrides the file's `infer`.
+        options: options of the method given by the caller; override the file's.
+
+    Raises:
+        CompileError: GD601 or GD609, with every algorithm's reason, if none can do it.
+    """
+    facts = derive_facts(model)
+    rated = [(a, a.rate(facts)) for a in ALGORITHMS.values()]
+    rated.sort(key=lambda ar: (-ar[1].competence, ar[1].cost, ar[0].name))
+    candidates = tuple(Candidate(a.name, a.method.title, r) for a, r in rated)
+    asked = request or (model.infer.method if model.infer is not None else None)
+    if not facts.continuous and not facts.finite and not facts.params:
+        return Plan(
+            None, "draws from the model", candidates, (), {},
+            notes=("nothing is unknown: there is nothing to infer, but the model can be simulated",),
+        )
+    if asked is not None:
+        _verify_known(asked, model)
+        chosen = next(a for a, _ in rated if a.name == asked)
+        rating = dict((a.name, r) for a, r in rated)[asked]
+        if rating.competence is Competence.INCOMPATIBLE:
+            raise _refusal(model, candidates, asked)
+    else:
+        chosen = rated[0][0]
+        if rated[0][1].competence <= Competence.COMPATIBLE:
+            raise _refusal(model, candidates, None)
+    given = dict(model.infer.options) if model.infer and model.infer.method == chosen.name else {}
+    filled = method_options(chosen.method, {**given, **(options or {})}, model)
+    return _plan(model, facts, chosen, candidates, filled, requested=asked is not None)
+
+
+def _plan(
+    model: ir.Model,
+    facts: Facts,
+    chosen: AlgorithmSpec,
+    candidates: tuple[Candidate, ...],
+    options: Mapping[str, float | int | None],
+    *,
+    requested: bool,
+) -> Plan:
+    rewrites: list[Rewrite] = []
+    noncentred = facts.location_scale if chosen.reparameterises else ()
+    latents = {v.name for v in model.of_role("latent")}
+    enumerated = tuple(n for n in facts.finite if n in latents)
+    if facts.finite:
+        rewrites.append(
+            Rewrite(
+                "summed out",
+                facts.finite,
+                "finitely many values, and every use lies inside its plates",
+            )
+        )
+    if noncentred:
+        rewrites.append(
+            Rewrite(
+                "non-centred",
+                noncentred,
+                "loc + scale * standard: the same law, without the funnel of an unknown scale",
+            )
+        )
+    treatment = dict.fromkeys(facts.continuous, _continuous_words(chosen.name))
+    treatment |= dict.fromkeys(facts.finite, "summed out exactly, and recovered afterwards")
+    treatment |= dict.fromkeys(facts.params, "learned as a point")
+    notes = tuple(
+        f"the density of `{n}` is known up to a constant only" for n in facts.unnormalised
+    )
+    return Plan(
+        chosen.name,
+        chosen.method.answer,
+        candidates,
+        tuple(rewrites),
+        options,
+        enumerated,
+        tuple(noncentred),
+        requested,
+        treatment,
+        notes,
+    )
+
+
+def _continuous_words(method: str) -> str:
+    return "sampled" if method == "nuts" else "maximised"
+
+
+def _verify_known(asked: str, model: ir.Model) -> None:
+    if asked in METHODS:
+        return
+    near = nearest(asked, METHODS)
+    raise CompileError(
+        [
+            Diagnostic(
+                "GD605",
+                f"no inference method is called `{asked}`",
+                help=f"did you mean `{near}`?" if near else f"the methods are {', '.join(METHODS)}",
+            )
+        ],
+        model.source,
+    )
+
+
+def method_options(
+    method: MethodSpec, given: Mapping[str, float | int | str | None], model: ir.Model
+) -> dict[str, float | int | None]:
+    """Every option of a method, the given ones verified.
+
+    Raises:
+        CompileError: an unknown option (GD606) or an illegal value (GD607).
+    """
+    wrong: list[Diagnostic] = []
+    filled: dict[str, float | int | None] = {o.name: o.default for o in method.options}
+    for name, value in given.items():
+        option = method.option(name)
+        if option is None:
+            near = nearest(name, filled)
+            remedy = f"did you mean `{near}`?" if near else f"its options are {', '.join(filled)}"
+            wrong.append(
+                Diagnostic("GD606", f"`{method.name}` has no option called `{name}`", help=remedy)
+            )
+            continue
+        whole = isinstance(value, int) or not option.integer
+        legal = isinstance(value, (int, float)) and not isinstance(value, bool) and whole
+        if value is not None and not (legal and option.lower <= float(value) <= option.upper):
+            kind = "a whole number" if option.integer else "a number"
+            wrong.append(
+                Diagnostic(
+                    "GD607",
+                    f"`{name}` ({option.meaning}) is {kind} from {option.lower:g} to "
+                    f"{option.upper:g}, not {value!r}",
+                )
+            )
+            continue
+        if value is not None and not isinstance(value, str):
+            filled[name] = value
+    if wrong:
+        raise CompileError(wrong, model.source)
+    return filled
+
+
+def _refusal(
+    model: ir.Model, candidates: tuple[Candidate, ...], asked: str | None
+) -> CompileError:
+    reasons = "; ".join(f"{c.name}: {c.rating.reason}" for c in candidates)
+    if asked is not None:
+        own = next(c.rating.reason for c in candidates if c.name == asked)
+        message = f"`{asked}` cannot be used for this model: {own}"
+        able = [c.name for c in candidates if c.rating.competence > Competence.INCOMPATIBLE]
+        remedy = f"use {' or '.join(able)}" if able else f"no method can: {reasons}"
+        span = model.infer.span if model.infer is not None and model.infer.method == asked else None
+        return CompileError([Diagnostic("GD609", message, span, help=remedy)], model.source)
+    unknown = [v for v in model.of_role("latent", "param")]
+    labels = tuple(Label(v.span, f"{v.role} `{v.name}`") for v in unknown[:3])
+    return CompileError(
+        [
+            Diagnostic(
+                "GD610",
+                "no method of this version can infer this model",
+                model.span,
+                labels,
+                f"the reasons are: {reasons}",
+            )
+        ],
+        model.source,
+    )
