@@ -234,7 +234,7 @@ def _apply(expr: ir.Apply, scope: Scope) -> Named:
     if expr.function in _CONSTRUCTORS:
         shape = tuple(s.evaluate(scope.sizes) for s in expr.type.event)
         if expr.function == "full":
-            return each_member(lambda x: np.full(shape, x), args[:1])
+            return each_member(lambda x: np.full(shape, x), args[-1:])
         data = {"zeros": np.zeros, "ones": np.ones}.get(expr.function, lambda s: np.eye(s[0]))
         return Named((), data(shape))
     if FUNCTIONS[expr.function].kind is Kind.SHAPED:
@@ -244,9 +244,11 @@ def _apply(expr: ir.Apply, scope: Scope) -> Named:
     return Named(plates, np.asarray(data, dtype=float))
 
 
-def _reduce(function: str, value: Named, axis: str | None, scope: Scope) -> Named:
+def _reduce(function: str, value: Named, axis: str | int | None, scope: Scope) -> Named:
     count = len(value.plates)
-    if axis is None:
+    if isinstance(axis, int):
+        axes = (count + axis % value.event_rank,)
+    elif axis is None:
         axes = tuple(range(count, value.data.ndim))
         if not axes:
             value, axes = Named(value.plates, value.data[..., None]), (count,)

@@ -118,9 +118,9 @@ SHAPED: Mapping[str, Function] = {
     "logdet": lambda x: np.linalg.slogdet(x)[1],
     "zeros": lambda *sizes: np.zeros([int(s) for s in sizes]),
     "ones": lambda *sizes: np.ones([int(s) for s in sizes]),
-    "full": lambda x, *sizes: np.full([int(s) for s in sizes], x),
+    "full": lambda *args: np.full([int(s) for s in args[:-1]], args[-1]),
     "eye": lambda size: np.eye(int(size)),
-    "concat": lambda *parts: np.concatenate([np.atleast_1d(p) for p in parts], -1),
+    "concat": lambda *parts: np.concatenate(parts, 0),
     "lags": lambda y, k: y[::-1][: int(k)],
 }
 

@@ -217,13 +217,17 @@ def _convergence(values: Floats, ci_prob: float) -> dict[str, float]:
     if values.shape[0] == 1:
         half = values.shape[1] // 2
         parts = values[:, -2 * half :].reshape(2, half)
+    squares = (values - values.mean()) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
+        of_mean = float(array_stats.ess(values, method="mean"))
+        # ArviZ takes the ESS of the mean here too, which is too large for antithetic chains.
+        of_sd = float(array_stats.ess(values, method="sd"))
         return {
             "r_hat": float(array_stats.rhat(parts)),
             "ess_bulk": float(array_stats.ess(values, method="bulk")),
             "ess_tail": float(array_stats.ess(values, method="tail", prob=(tail, 1 - tail))),
-            "mcse_mean": float(array_stats.mcse(values, method="mean")),
-            "mcse_sd": float(array_stats.mcse(values, method="sd")),
+            "mcse_mean": float(values.std(ddof=1) / np.sqrt(of_mean)),
+            "mcse_sd": float(np.sqrt(squares.var() / squares.mean() / 4 / of_sd)),
         }
 
 

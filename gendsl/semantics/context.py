@@ -39,11 +39,12 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The equation being typed: whose it is and which plates its left side declares."""
+    """The equation being typed: whose it is, which plates its left side declares, which step."""
 
     name: str
     plates: frozenset[str]
     span: Span
+    step: int | None = None
 
 
 @dataclass(slots=True)

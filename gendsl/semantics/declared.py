@@ -9,6 +9,7 @@ from gendsl.ir import nodes as ir
 from gendsl.semantics.aliases import type_remedy
 from gendsl.semantics.axes import size_of, verify_size
 from gendsl.semantics.context import Context, Declared
+from gendsl.semantics.plates import verify_plates
 from gendsl.semantics.supports import hull
 from gendsl.syntax import ast
 from gendsl.types import (
@@ -25,6 +26,7 @@ from gendsl.types import (
     Structured,
     Support,
     ValueType,
+    describe_event,
 )
 
 __all__ = ["TYPE_WORDS", "declared_type", "value_type"]
@@ -51,12 +53,9 @@ def _bound(ctx: Context, expr: ast.Expr) -> tuple[float | None, ir.Expr | None]:
         case ast.Unary(op="-", operand=ast.Name(id="inf")):
             return -inf, None
     typed = ctx.typed(ctx, expr)
-    if isinstance(typed.type.support, Index) or typed.type.event:
+    if isinstance(typed.type.support, Index):
         raise ctx.report.error(
-            "GD202",
-            f"a bound is a number, but this is {typed.type}",
-            expr.span,
-            help="for bounds that differ from entry to entry, declare a plate for the entries",
+            "GD202", f"a bound is a number, but this is {typed.type.support}", expr.span
         )
     known = hull(typed.type.support)
     if known.lower == known.upper:
@@ -168,13 +167,27 @@ def value_type(
             support, low, high = _interval(ctx, type_, integer=word == "integer")
     else:
         support, event = _structured(ctx, type_, event)
+    for bound in (low, high):
+        if bound is not None and bound.type.event and not ctx.agree(bound.type.event, event):
+            raise ctx.report.error(
+                "GD202",
+                f"a bound is a scalar, or has the shape of the value, "
+                f"{describe_event(event) or 'which is a scalar'}; this one is "
+                f"{describe_event(bound.type.event)}",
+                bound.span,
+            )
     return ValueType(frozenset(), event, support), low, high
 
 
 def declared_type(
-    ctx: Context, type_: ast.TypeExpr | None, axes: tuple[str, ...], *, missing_ok: bool
+    ctx: Context,
+    name: str,
+    type_: ast.TypeExpr | None,
+    axes: tuple[str, ...],
+    *,
+    missing_ok: bool,
 ) -> Declared:
-    """The declared type of a value over `axes`; type None if it was left out."""
+    """The declared type of the value `name` over `axes`; type None if it was left out."""
     if type_ is None:
         return Declared(axes, None)
     if not isinstance(type_, ast.NamedType):
@@ -194,4 +207,7 @@ def declared_type(
         )
     value, low, high = value_type(ctx, type_)
     typed = ValueType(frozenset(axes), value.event, value.support)
+    for bound in (low, high):
+        if bound is not None:
+            verify_plates(ctx, bound, frozenset(axes), name)
     return Declared(axes, typed, claimed=True, optional=type_.optional, lower=low, upper=high)

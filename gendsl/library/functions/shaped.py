@@ -132,11 +132,11 @@ _CONSTRUCTORS = (
     ),
     _shaped(
         "full",
-        ("x", "sizes"),
+        ("sizes", "x"),
         "x * torch.ones(sizes)",
-        "One number, repeated: `full(0.5, D)`.",
+        "One number, repeated: `full(D, 0.5)`.",
         "x",
-        intervals.same,
+        lambda hulls: intervals.same(hulls[-1:]),
         variadic=True,
     ),
     _shaped(
@@ -154,9 +154,10 @@ _AXES = (
         "concat",
         ("x", "y"),
         "torch.cat([x, y], -1)",
-        "One vector after the other.",
+        "One after the other, along the first axis.",
         "(x, y)",
         intervals.union,
+        by_rank=(((2, 2), "torch.cat([x, y], -2)"),),
         variadic=True,
     ),
     _shaped(
