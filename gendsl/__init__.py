@@ -1,1 +1,32 @@
-"""gendsl: a declarative probabilistic programming language."""
+"""gendsl: a declarative probabilistic programming language.
+
+The public names are imported when they are first used, so that ``import gendsl`` is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gendsl.diagnostics import CompileError, DataError
+    from gendsl.model import Fit, Model, compile, load, load_fit
+
+__all__ = ["CompileError", "DataError", "Fit", "Model", "compile", "load", "load_fit"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "CompileError": "gendsl.diagnostics",
+    "DataError": "gendsl.diagnostics",
+    "Fit": "gendsl.model",
+    "Model": "gendsl.model",
+    "compile": "gendsl.model",
+    "load": "gendsl.model",
+    "load_fit": "gendsl.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gendsl' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

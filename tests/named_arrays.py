@@ -33,10 +33,10 @@ class Named:
         assert set(self.plates) <= set(plates), (self.plates, plates)
         order = [self.plates.index(p) for p in plates if p in self.plates]
         rest = range(len(self.plates), self.data.ndim)
-        data = self.data.transpose(*order, *rest)
+        data = self.data.transpose((*order, *rest))
         shape = iter(data.shape)
         lead = [next(shape) if p in self.plates else 1 for p in plates]
-        return data.reshape(*lead, *self.event)
+        return data.reshape((*lead, *self.event))
 
     def plate_first(self, plate: str) -> Named:
         """The plate turned into the first event axis."""
@@ -57,7 +57,7 @@ def aligned(arrays: Sequence[Named]) -> tuple[tuple[str, ...], list[np.ndarray]]
     out = []
     for a in arrays:
         data = a.with_plates(plates)
-        out.append(data.reshape(*data.shape, *[1] * (rank - a.event_rank)))
+        out.append(data.reshape((*data.shape, *[1] * (rank - a.event_rank))))
     return plates, out
 
 
@@ -70,4 +70,4 @@ def each_member(
     shape = tuple(sizes[p] for p in plates)
     full = [np.broadcast_to(a.with_plates(plates), (*shape, *a.event)) for a in arrays]
     results = [np.asarray(function(*(f[i] for f in full))) for i in np.ndindex(*shape)]
-    return Named(plates, np.array(results).reshape(*shape, *results[0].shape))
+    return Named(plates, np.array(results).reshape((*shape, *results[0].shape)))

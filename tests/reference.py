@@ -141,7 +141,7 @@ def _let_value(variable: ir.Variable, scope: Scope) -> Named:
         value = evaluate(equation.value, scope)
         data = value.with_plates(variable.axes)
         if value.event_rank == 0:
-            data = data.reshape(*data.shape, *[1] * (result.ndim - len(variable.axes)))
+            data = data.reshape((*data.shape, *[1] * (result.ndim - len(variable.axes))))
         full = np.broadcast_to(data, result.shape)
         result[steps] = full[steps]
     return Named(variable.axes, result)
@@ -314,7 +314,7 @@ def _arguments(
         if len(event) == own:
             event = (*[1] * leading, *event)
         assert len(event) == own + leading, (distribution.name, name, event)
-        shaped[name] = data.reshape(*front, *event)
+        shaped[name] = data.reshape((*front, *event))
     return shaped
 
 
@@ -396,7 +396,7 @@ def _bounds(
             return np.array(otherwise)
         value = evaluate(expr, scope)
         data = value.with_plates(variable.axes)
-        return data.reshape(*data.shape, *[1] * (rank - value.event_rank))
+        return data.reshape((*data.shape, *[1] * (rank - value.event_rank)))
 
     return bound(variable.lower, static[0]), bound(variable.upper, static[1])
 

@@ -47,11 +47,18 @@ STATISTICS: dict[str, Callable[[Floats], Floats]] = {
 
 
 def replicated(tree: xr.DataTree) -> list[str]:
-    """The variables that are both observed and replicated."""
+    """The numeric variables with observed values and replicated ones for the same members."""
     if not {"observed_data", "posterior_predictive"} <= set(tree.children):
         return []
     predicted = tree["posterior_predictive"].data_vars
-    return [str(n) for n in tree["observed_data"].data_vars if n in predicted]
+    return [
+        str(name)
+        for name, array in tree["observed_data"].data_vars.items()
+        if name in predicted
+        and {**array.sizes} == {d: predicted[name].sizes.get(d) for d in array.dims}
+        and array.dtype.kind in "biuf"
+        and bool(np.isfinite(array.to_numpy()).any())
+    ]
 
 
 def plot_predictive(tree: xr.DataTree, observed: str | Sequence[str] | None = None) -> Figure:

@@ -8,12 +8,14 @@ from typing import Any
 
 import torch
 from pyro import poutine
-from pyro.distributions import biject_to, constraints
+from pyro.distributions import constraints
+from pyro.distributions.transforms import biject_to
 from pyro.infer import config_enumerate
 from pyro.infer.mcmc.util import TraceEinsumEvaluator
 from pyro.infer.reparam import LocScaleReparam
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
+from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from gendsl.runtime.program import Executable
@@ -109,7 +111,7 @@ class Density:
         params = {u.name: values[u.name] for u in self.unknowns if u.param and u.name in values}
         latents = {n: v for n, v in values.items() if n not in params}
         with WithParams(params):
-            return poutine.trace(poutine.substitute(self.function, data=latents)).get_trace()
+            return poutine.trace(poutine.condition(self.function, data=latents)).get_trace()
 
     def log_prob(self, values: Mapping[str, Tensor]) -> Tensor:
         """The log density at `values` on their own scale, without any Jacobian; a scalar."""
@@ -132,6 +134,7 @@ class Density:
         values: dict[str, Tensor] = {}
         for u in self.unknowns:
             point = unconstrained[u.name]
+            total = total + 0.0 * point.sum()  # a flat unknown still has a gradient
             values[u.name] = u.transform(point)
             if not u.param:
                 jacobian = u.transform.log_abs_det_jacobian(point, values[u.name])
@@ -139,12 +142,14 @@ class Density:
         return -(self.log_prob(values) + total)
 
 
-def _is_enumerated(site: Mapping[str, Any]) -> bool:
+def _is_latent(site: Mapping[str, Any]) -> bool:
     return (
-        site["type"] == "sample"
-        and not site["is_observed"]
-        and site["fn"].has_enumerate_support
+        site["type"] == "sample" and not site["is_observed"] and not site_is_subsample(site)
     )
+
+
+def _is_enumerated(site: Mapping[str, Any]) -> bool:
+    return _is_latent(site) and site["fn"].has_enumerate_support
 
 
 def _unknowns(trace: Trace, params: WithParams) -> tuple[Unknown, ...]:
@@ -155,7 +160,7 @@ def _unknowns(trace: Trace, params: WithParams) -> tuple[Unknown, ...]:
             Unknown(name, start.shape, transform, transform.inverse_shape(start.shape), True)
         )
     for name, site in trace.nodes.items():
-        if site["type"] != "sample" or site["is_observed"] or _is_enumerated(site):
+        if not _is_latent(site) or _is_enumerated(site):
             continue
         transform = biject_to(site["fn"].support)
         shape = site["value"].shape

@@ -14,7 +14,9 @@ from torch.distributions import VonMises as TorchVonMises
 from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
-__all__ = ["Flat", "Kumaraswamy", "Multinomial", "Pareto", "VonMises"]
+from gendsl.runtime.narrowed import OneSided, Ordered, Truncated
+
+__all__ = ["Flat", "Kumaraswamy", "Multinomial", "OneSided", "Ordered", "Pareto", "Truncated", "VonMises"]
 
 _NO_AXES = torch.Size()
 

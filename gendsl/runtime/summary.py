@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gendsl.diagnostics import DataError, Diagnostic, nearest
 from gendsl.runtime.diagnosis import diagnose, entry_labels, sampler_facts
-from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
+from gendsl.runtime.results import ESTIMATE, EXACT, SAMPLE_DIMS, STANDARD_ERROR
 from gendsl.runtime.summary_text import format_cells
 from gendsl.runtime.verdict import Verdict, judge_draws, judge_exact, judge_point
 
@@ -166,6 +166,8 @@ def _summarise_draws(
     tree: xr.DataTree, kind: Kind, var_names: Sequence[str] | None, ci_prob: float
 ) -> Summary:
     posterior = _group(tree, "posterior")
+    if not set(SAMPLE_DIMS) <= set(posterior.sizes):
+        raise _refusal("GD812", "there is nothing to summarise: the posterior has no variables")
     chosen = _choose(posterior, var_names)
     independent = kind == "exact"
     found = diagnose(posterior, ci_prob, independent=independent)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from gendsl.diagnostics import Label
 from gendsl.semantics.context import Context
 from gendsl.semantics.report import Poisoned
+from gendsl.semantics.sizes import MOST_TERMS
+from gendsl.semantics.sorting import sorted_by_need
 from gendsl.syntax import ast
 from gendsl.types import Size
 
 __all__ = ["resolve_axes", "size_of", "verify_size"]
 
-MOST_TERMS = 100
-"""A size with more terms, or factors in a term, is refused: sizes are meant to be read."""
+MOST_FACTORS = 8
+"""A size with a longer product is refused."""
 
 LARGEST = 2**53
 """Larger sizes are not exact as numbers of the model."""
@@ -48,7 +48,7 @@ def size_of(ctx: Context, expr: ast.Expr) -> Size:
 def _combined(ctx: Context, total: Size, op: str, part: Size, expr: ast.Expr) -> Size:
     if len(total.terms) * len(part.terms) <= MOST_TERMS:
         total = total * part if op == "*" else total + (part if op == "+" else Size.of(-1) * part)
-        if all(len(n) <= MOST_TERMS and abs(c) <= LARGEST for n, c in total.terms):
+        if all(len(n) <= MOST_FACTORS and abs(c) <= LARGEST for n, c in total.terms):
             return total
     raise _too_large(ctx, expr)
 
@@ -104,12 +104,16 @@ def resolve_axes(ctx: Context) -> dict[str, Size]:
         with ctx.report.containing():
             if axis.size is not None:
                 declared[name] = size_of(ctx, axis.size)
-    for name in _in_order(ctx, declared):
+    needs = {name: sorted(size.names & declared.keys()) for name, size in declared.items()}
+    found = sorted_by_need(needs)
+    for circle in found.circles:
+        _report_circle(ctx, circle)
+    for name in (n for n in found.order if n not in found.circular):
         size = ctx.sizes.canonical(declared[name])
         node = ctx.scope.axes[name].size
         assert node is not None
         with ctx.report.containing():
-            if len(size.terms) > MOST_TERMS or any(len(n) > MOST_TERMS for n, _ in size.terms):
+            if size.names & ctx.sizes.symbolic.keys():
                 raise _too_large(ctx, node)
             verify_size(ctx, size, node)
             known = ctx.sizes.known(size)
@@ -120,38 +124,13 @@ def resolve_axes(ctx: Context) -> dict[str, Size]:
     return declared
 
 
-def _in_order(ctx: Context, declared: dict[str, Size]) -> list[str]:
-    """The axes with declared sizes, each after those it depends on; circles are reported."""
-    order: list[str] = []
-    state: dict[str, bool] = {}
-    for root in declared:
-        path: list[tuple[str, Iterator[str]]] = []
-        if root not in state:
-            state[root] = False
-            path.append((root, iter(sorted(declared[root].names & declared.keys()))))
-        while path:
-            name, rest = path[-1]
-            step = next(rest, None)
-            if step is None:
-                path.pop()
-                state[name] = True
-                order.append(name)
-            elif step not in state:
-                state[step] = False
-                path.append((step, iter(sorted(declared[step].names & declared.keys()))))
-            elif not state[step]:
-                _report_circle(ctx, [n for n, _ in path], step)
-    return [name for name in order if name in declared]
-
-
-def _report_circle(ctx: Context, path: list[str], again: str) -> None:
-    circle = path[path.index(again) :]
-    node = ctx.scope.axes[again].size
+def _report_circle(ctx: Context, circle: list[str]) -> None:
+    first = circle[0]
+    node = ctx.scope.axes[first].size
     assert node is not None
-    if len(circle) == 1:
-        message = f"the size of `{again}` depends on itself"
-    else:
-        message = f"these sizes depend on one another: {' -> '.join([*circle[:8], again])}"
+    message = f"the size of `{first}` depends on itself"
+    if len(circle) > 1:
+        message = f"these sizes depend on one another: {' -> '.join([*circle[:8], first])}"
     labels = tuple(
         Label(ctx.scope.axes[n].name.span, f"`{n}` is declared here") for n in circle[1:4]
     )

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.semantics.report import Poisoned, Report
 from gendsl.semantics.scope import Scope
 from gendsl.semantics.sizes import Sizes
-from gendsl.source import Span
+from gendsl.source import NOWHERE, Span
 from gendsl.syntax import ast
 from gendsl.types import Size, ValueType
 
-__all__ = ["Context", "Declared", "Site"]
+__all__ = ["Context", "Declared", "Nesting", "Site"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,13 @@ class Site:
 
 
 @dataclass(slots=True)
+class Nesting:
+    """How deep the typer is in an expression, bodies of functions included."""
+
+    level: int = 0
+
+
+@dataclass(slots=True)
 class Context:
     """The state of typing one model.
 
@@ -65,6 +73,7 @@ class Context:
         site: the equation being typed.
         calls: the functions whose bodies are being typed, outermost first.
         weights: how many operations each result of a function stands for, by identity.
+        nesting: how deep the typer is.
     """
 
     scope: Scope
@@ -78,6 +87,7 @@ class Context:
     site: Site | None = None
     calls: tuple[str, ...] = ()
     weights: dict[int, tuple[ir.Expr, int, int]] = field(default_factory=dict)
+    nesting: Nesting = field(default_factory=Nesting)
 
     def at(self, site: Site) -> Context:
         """The same state, typing the equation `site`."""
@@ -107,3 +117,12 @@ class Context:
     def agree(self, a: tuple[Size, ...], b: tuple[Size, ...]) -> bool:
         """Whether two event shapes are the same."""
         return len(a) == len(b) and all(map(self.sizes.agree, a, b))
+
+    def label(self, expr: ir.Expr, text: str) -> tuple[Label, ...]:
+        """A label where the variable that `expr` is was declared; none for anything else."""
+        if not isinstance(expr, ir.Reference):
+            return ()
+        local = self.locals.get(expr.name)
+        if local is not None and local.span == NOWHERE:
+            return ()
+        return self.scope.label(expr.name, text)

@@ -5,79 +5,110 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gendsl.diagnostics import Label
+from gendsl.semantics.lags import lag_of
 from gendsl.semantics.report import Report
 from gendsl.semantics.scope import Declaration, Scope, ValueDecl
-from gendsl.semantics.subscripts import lag_of
+from gendsl.semantics.sorting import sorted_by_need
 from gendsl.syntax import ast
 
-__all__ = ["dependency_order", "mentions"]
+__all__ = ["called", "dependency_order"]
+
+SHOWN = 6
+"""At most so many members of a circle are named."""
 
 
 def _parts(expr: ast.Expr) -> tuple[ast.Expr, ...]:
     match expr:
-        case ast.NumberExpr() | ast.Name():
-            return ()
-        case ast.Unary(operand=operand):
-            return (operand,)
         case ast.Chain(first=first, rest=rest):
             return (first, *(operand for _, operand in rest))
+        case ast.Call(arguments=arguments):
+            return tuple(a.value for a in arguments)
+        case ast.Subscript(value=value, items=items):
+            return (value, *(i.value for i in items))
+        case ast.Bool(operands=several) | ast.ListExpr(items=several):
+            return several
+        case ast.Pipe(base=base, stages=stages):
+            return (base, *stages)
+        case _:
+            return _fixed_parts(expr)
+
+
+def _fixed_parts(expr: ast.Expr) -> tuple[ast.Expr, ...]:
+    match expr:
+        case ast.Unary(operand=operand):
+            return (operand,)
         case ast.Power(base=base, exponent=exponent):
             return base, exponent
         case ast.Compare(left=left, right=right):
             return left, right
-        case ast.Bool(operands=operands):
-            return operands
         case ast.ConditionalExpr(then=then, condition=condition, otherwise=otherwise):
             return then, condition, otherwise
-        case ast.ListExpr(items=items):
-            return items
-        case ast.Call(arguments=arguments):
-            if expr.function == ast.Name("lags"):
-                return ()
-            return tuple(a.value for a in arguments)
-        case ast.Subscript(value=value, items=items):
-            return (value, *(i.value for i in items))
         case ast.Member(value=value):
             return (value,)
-        case ast.Pipe(base=base, stages=stages):
-            return (base, *stages)
+        case _:
+            return ()
 
 
 def _is_lagged(expr: ast.Subscript, scope: Scope) -> bool:
+    """Whether a subscript refers to another step; looking ahead is reported when it is typed."""
     for item in expr.items:
         lag = lag_of(item.value)
-        if lag is not None and lag[1] > 0 and scope.is_sequence(lag[0]):
+        if lag is not None and lag[1] != 0 and scope.is_sequence(lag[0]):
             return True
     return False
 
 
-def _is_causal(expr: ast.Call, scope: Scope) -> bool:
-    """Whether a call is of a net through which its first argument may reach itself."""
-    net = scope.callables.get(expr.function.id) if isinstance(expr.function, ast.Name) else None
-    return isinstance(net, ast.Net) and net.signature.causal
+def _needed_arguments(expr: ast.Call, scope: Scope) -> tuple[ast.Expr, ...]:
+    """The arguments of a call that are needed at the same step, and in full.
+
+    Left out are those of `lags`, and the first one of a causal net, through which a variable
+    may reach itself.
+    """
+    arguments = tuple(a.value for a in expr.arguments)
+    if not isinstance(expr.function, ast.Name):
+        return arguments
+    declared = scope.callables.get(expr.function.id)
+    if declared is None and expr.function.id == "lags":
+        return ()
+    if isinstance(declared, ast.Net) and declared.signature.causal:
+        return arguments[1:]
+    return arguments
 
 
-def mentions(exprs: Iterator[ast.Expr], scope: Scope) -> Iterator[ast.Name]:
+def _mentions(exprs: Iterator[ast.Expr], scope: Scope) -> Iterator[ast.Name]:
     """The declared values that `exprs` need at the same step: lagged ones are left out."""
     stack = list(exprs)
+    stack.reverse()
     while stack:
         expr = stack.pop()
-        if isinstance(expr, ast.Name) and expr.id in scope.values:
-            yield expr
-        if isinstance(expr, ast.Subscript) and _is_lagged(expr, scope):
-            stack.extend(i.value for i in expr.items if lag_of(i.value) is None)
-            continue
-        if isinstance(expr, ast.Call) and _is_causal(expr, scope):
-            stack.extend(a.value for a in expr.arguments[1:])
-            continue
-        stack.extend(_parts(expr))
+        if isinstance(expr, ast.Name):
+            if expr.id in scope.values:
+                yield expr
+        elif isinstance(expr, ast.Subscript) and _is_lagged(expr, scope):
+            stack.extend(i.value for i in reversed(expr.items) if lag_of(i.value) is None)
+        elif isinstance(expr, ast.Call):
+            stack.extend(reversed(_needed_arguments(expr, scope)))
+        else:
+            stack.extend(reversed(_parts(expr)))
 
 
-def right_sides(statement: ValueDecl) -> Iterator[ast.Expr]:
+def called(expr: ast.Expr) -> Iterator[ast.Name]:
+    """The names of what `expr` calls, or hands over as an argument, in the order of the text."""
+    stack = [expr]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, ast.Name):
+            yield inner
+        if isinstance(inner, ast.Call):
+            stack.extend(reversed(_parts(inner)))
+            stack.append(inner.function)
+        else:
+            stack.extend(reversed(_parts(inner)))
+
+
+def _right_sides(statement: ValueDecl) -> Iterator[ast.Expr]:
     """The expressions that an equation needs, bounds of its type included."""
     match statement:
-        case ast.Param(initial=initial) if initial is not None:
-            yield initial
         case ast.Latent(distribution=d) if d is not None:
             yield d
         case ast.Observe(distribution=d, value=v):
@@ -93,61 +124,44 @@ def right_sides(statement: ValueDecl) -> Iterator[ast.Expr]:
 def _needs(declaration: Declaration, scope: Scope) -> dict[str, ast.Name]:
     found: dict[str, ast.Name] = {}
     for statement in declaration.statements:
-        for name in mentions(right_sides(statement), scope):
+        for name in _mentions(_right_sides(statement), scope):
             found.setdefault(name.id, name)
     return found
 
 
 def dependency_order(scope: Scope, report: Report) -> tuple[list[str], set[str]]:
-    """The values in dependency order, and those that a cycle makes meaningless.
+    """The values in dependency order, and those that a circle makes meaningless.
 
     Values that do not depend on one another keep the order of the text.
     """
     needs = {name: _needs(d, scope) for name, d in scope.values.items()}
-    order: list[str] = []
-    state: dict[str, int] = {}
-    broken: set[str] = set()
-    for root in scope.values:
-        path: list[tuple[str, Iterator[str]]] = []
-        if root not in state:
-            state[root] = 1
-            path.append((root, iter(needs[root])))
-        while path:
-            name, rest = path[-1]
-            step = next(rest, None)
-            if step is None:
-                state[name] = 2
-                order.append(name)
-                path.pop()
-            elif state.get(step) == 1:
-                names = [n for n, _ in path]
-                cycle = names[names.index(step) :]
-                if not broken & set(cycle):
-                    _report_cycle(cycle, needs, scope, report)
-                broken |= set(cycle)
-            elif step not in state:
-                state[step] = 1
-                path.append((step, iter(needs[step])))
-    return order, broken
+    found = sorted_by_need(needs)
+    for circle in found.circles:
+        _report_circle(circle, needs, scope, report)
+    return found.order, found.circular
 
 
-def _report_cycle(
-    cycle: list[str], needs: dict[str, dict[str, ast.Name]], scope: Scope, report: Report
+def _report_circle(
+    circle: list[str], needs: dict[str, dict[str, ast.Name]], scope: Scope, report: Report
 ) -> None:
-    where = [needs[a][b] for a, b in zip(cycle, [*cycle[1:], cycle[0]], strict=True)]
-    path = " -> ".join([*cycle, cycle[0]])
-    if len(cycle) == 1:
-        message = f"`{cycle[0]}` depends on itself"
+    pairs = list(zip(circle, [*circle[1:], circle[0]], strict=True))
+    if len(circle) == 1:
+        message = f"`{circle[0]}` depends on itself"
     else:
+        more = ["..."] if len(circle) > SHOWN else []
+        path = " -> ".join([*circle[:SHOWN], *more, circle[0]])
         message = f"these quantities depend on one another in a circle: {path}"
     labels = tuple(
-        Label(name.span, f"`{owner}` needs `{name.id}`")
-        for owner, name in zip(cycle[1:], where[1:], strict=True)
+        Label(needs[a][b].span, f"`{a}` needs `{b}`") for a, b in pairs[1:SHOWN]
     )
+    first, second = pairs[0]
+    sequences = [a for a in scope.axes if scope.is_sequence(a)]
+    step = sequences[0] if sequences else "t"
     report.error(
         "GD501",
         message,
-        where[0].span,
+        needs[first][second].span,
         labels=labels,
-        help="a circle is legal only through a lag of a sequence, such as `z[t-1]`",
+        help=f"a quantity may refer to itself only at an earlier step of a sequence: "
+        f"`{second}[{step}-1]`",
     )

@@ -19,7 +19,7 @@ def verify_plates(ctx: Context, expr: ir.Expr, plates: frozenset[str], name: str
     culprit = _origin(expr, plate)
     labels = ()
     if isinstance(culprit, ir.Reference):
-        labels = ctx.scope.label(culprit.name, f"`{culprit.name}` is declared over `{plate}` here")
+        labels = ctx.label(culprit, f"`{culprit.name}` is declared over `{plate}` here")
     raise ctx.report.error(
         "GD301",
         f"the right side varies over the plate `{plate}`, but `{name}` does not",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from gendsl.diagnostics import Label, nearest
 from gendsl.semantics.report import Report
@@ -95,14 +96,14 @@ class Scope:
         word = {"observe": "observed variable", "fn": "function", "use": "`use`"}.get(word, word)
         return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
-    def near(self, word: str, candidates: Collection[str]) -> str | None:
-        """The candidate that was probably meant by `word`."""
-        self._comparisons -= len(candidates)
-        return nearest(word, candidates) if self._comparisons >= 0 else None
+    def near(self, word: str, *pools: Collection[str]) -> str | None:
+        """The name in one of `pools` that was probably meant by `word`."""
+        self._comparisons -= sum(map(len, pools))
+        return nearest(word, chain(*pools)) if self._comparisons >= 0 else None
 
-    def suggestion(self, word: str, candidates: Collection[str]) -> str | None:
-        """A remedy that names the nearest of `candidates`, if one is near."""
-        near = self.near(word, candidates)
+    def suggestion(self, word: str, *pools: Collection[str]) -> str | None:
+        """A remedy that names the nearest name in `pools`, if one is near."""
+        near = self.near(word, *pools)
         return f"did you mean `{near}`?" if near else None
 
     def label(self, name: str, text: str) -> tuple[Label, ...]:

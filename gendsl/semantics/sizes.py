@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from gendsl.types import Size
 
-__all__ = ["Sizes"]
+__all__ = ["MOST_TERMS", "Sizes"]
+
+MOST_TERMS = 100
+"""Sizes with more terms are not worked out: they are meant to be read."""
 
 
 @dataclass(slots=True)
@@ -28,7 +31,10 @@ class Sizes:
         return size.evaluate(self.numbers)
 
     def canonical(self, size: Size) -> Size:
-        """The size in terms of axes that are not declared by other axes."""
+        """The size in terms of axes that are not declared by other axes.
+
+        A size that would grow beyond all bounds is left as it is.
+        """
         if not size.names & self.symbolic.keys():
             return size
         total = Size(())
@@ -36,8 +42,12 @@ class Sizes:
             product = Size.of(coefficient)
             for name in names:
                 product = product * self.symbolic.get(name, Size.named(name))
+                if len(product.terms) > MOST_TERMS or any(
+                    len(n) > MOST_TERMS for n, _ in product.terms
+                ):
+                    return size
             total = total + product
-        return total
+        return total if len(total.terms) <= MOST_TERMS else size
 
     def agree(self, a: Size, b: Size) -> bool:
         """Whether two sizes are the same: one symbol, or a number and a symbol worth it."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from gendsl.diagnostics import DataError
-from gendsl.frontend import check
-from gendsl.ir.nodes import Model
-from gendsl.runtime.data import BoundData, bind, raw_data
-from gendsl.source import Source
+import re
 
-MODELS = {
+from gendsl.diagnostics import DataError
+from gendsl.ir import nodes as ir
+from gendsl.runtime.data import BoundData, bind, raw_data
+from gendsl.source import Source, Span
+from gendsl.types import (
+    BINARY,
+    COUNT,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Index,
+    Size,
+    Structured,
+    Support,
+    ValueType,
+)
+
+TEXTS = {
     "schools": """\
 model Schools
 plate school
@@ -113,9 +126,112 @@ observe x[image]: real[D, 2] ~ Normal(z, 1)
 }
 
 
-def gen(name: str) -> Model:
+COUNTY, AREA, D = Index(Size.named("county")), Index(Size.named("area")), Size.named("D")
+TWO, THREE = Size.of(2), Size.of(3)
+
+Declared = tuple[str, str, Support, tuple[Size, ...]]
+"""Name, axes, support and event shape."""
+
+# What the front end makes of these texts. The tests of binding do not wait for it.
+DECLARED: dict[str, list[Declared]] = {
+    "schools": [
+        ("sigma", "school", POSITIVE, ()),
+        ("mu", "", REAL, ()),
+        ("y", "school", REAL, ()),
+    ],
+    "radon": [
+        ("floor", "house", REAL, ()),
+        ("county_of", "house", COUNTY, ()),
+        ("alpha", "county", REAL, ()),
+        ("log_radon", "house", REAL, ()),
+    ],
+    "uranium": [
+        ("u", "county", REAL, ()),
+        ("county_of", "house", COUNTY, ()),
+        ("b", "", REAL, ()),
+        ("y", "house", REAL, ()),
+    ],
+    "regression": [
+        ("X", "n", REAL, (D,)),
+        ("w", "", REAL, (D,)),
+        ("eta", "n", REAL, ()),
+        ("y", "n", REAL, ()),
+    ],
+    "counts": [("rate", "", POSITIVE, ()), ("k", "n", COUNT, ())],
+    "poisson": [("rate", "", POSITIVE, ()), ("k", "n", COUNT, ())],
+    "grid": [("p", "", UNIT, ()), ("y", "dog trial", BINARY, ())],
+    "two_plates": [
+        ("x", "a", REAL, ()),
+        ("z", "b", REAL, ()),
+        ("y", "a", REAL, ()),
+        ("w", "b", REAL, ()),
+    ],
+    "colours": [
+        ("colour", "n", Index(THREE), ()),
+        ("m", "", REAL, (THREE,)),
+        ("y", "n", REAL, ()),
+    ],
+    "structured": [
+        ("s", "n", Structured("simplex"), (Size.named("K"),)),
+        ("o", "n", Structured("ordered"), (THREE,)),
+        ("z", "n", Structured("zero_sum"), (THREE,)),
+        ("v", "n", Structured("unit_vector"), (TWO,)),
+        ("a", "n", Structured("angle"), ()),
+        ("S", "n", Structured("covariance"), (TWO, TWO)),
+        ("R", "", Structured("correlation"), (TWO, TWO)),
+        ("y", "n", REAL, ()),
+    ],
+    "pairs": [("mu", "", REAL, (D,)), ("y", "n", REAL, (D,))],
+    "edges": [
+        ("from_", "edge", AREA, ()),
+        ("to", "edge", AREA, ()),
+        ("phi", "area", REAL, ()),
+        ("y", "edge", REAL, ()),
+    ],
+    "wide": [("z", "a b", REAL, ()), ("y", "", REAL, ())],
+    "image": [
+        ("row", "", REAL, (TWO * D + Size.of(1),)),
+        ("z", "", REAL, ()),
+        ("x", "image", REAL, (D, TWO)),
+    ],
+}
+
+ROLES: dict[str, ir.Role] = {
+    "input": "input",
+    "param": "param",
+    "latent": "latent",
+    "let": "let",
+    "observe": "observed",
+}
+
+
+def gen(name: str) -> ir.Model:
     """A model of the table."""
-    return check(Source(f"{name}.gen", MODELS[name])).ir
+    text = TEXTS[name]
+    axes = tuple(
+        ir.Axis(m[2], m[1], Size.of(int(m[3])) if m[3] else None, span=Span(m.start(2), m.end(2)))
+        for m in re.finditer(r"\b(plate|dim) (\w+)(?: = (\d+))?", text)
+    )
+    variables = tuple(_variable(text, *declared) for declared in DECLARED[name])
+    return ir.Model(name, "", axes, variables, (), (), None, Source(f"{name}.gen", text))
+
+
+def _variable(
+    text: str, name: str, axes: str, support: Support, event: tuple[Size, ...]
+) -> ir.Variable:
+    match = re.search(rf"\b({'|'.join(ROLES)}) ({name})\b([^~\n]*)(~ \w+)?", text)
+    assert match is not None
+    kind = ValueType(frozenset(axes.split()), event, support)
+    law = None if match[4] is None else ir.Distribution(match[4][2:], (), kind)
+    return ir.Variable(
+        name,
+        ROLES[match[1]],
+        tuple(axes.split()),
+        kind,
+        () if law is None else (ir.Equation(law),),
+        optional="?" in match[3],
+        span=Span(match.start(2), match.end(2)),
+    )
 
 
 def bound(name: str, data: object, **options: object) -> BoundData:

@@ -431,6 +431,18 @@ def test_estimate_that_is_no_number_is_not_to_be_trusted():
     assert summarise(tree, kind="point").verdict.status == "do not trust"
 
 
+def test_an_axis_without_members_has_no_rows():
+    summary = summarise(fitted({"mu": normal(), "theta": normal(0)}), kind="mcmc")
+    assert [*summary.table.index] == ["mu"]
+    assert summary.verdict.status == "good"
+    assert str(summarise(fitted({"theta": normal(0)}), kind="mcmc"))
+
+
+def test_nothing_to_summarise_is_told():
+    with pytest.raises(DataError, match="nothing to summarise"):
+        summarise(fitted({}), kind="mcmc")
+
+
 # --- refusals -----------------------------------------------------------------------------
 
 

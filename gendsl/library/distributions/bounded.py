@@ -11,6 +11,7 @@ __all__ = ["BOUNDED"]
 
 
 def _between(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]) -> Support:
+    """Real numbers from `low` to `high`."""
     return Interval(lower=hulls["low"].lower, upper=hulls["high"].upper)
 
 
@@ -18,10 +19,10 @@ BOUNDED = (
     DistributionSpec(
         name="Beta",
         params=(
-            Parameter("concentration1", POSITIVE, "weight of 1"),
-            Parameter("concentration0", POSITIVE, "weight of 0"),
-            Parameter("mean", UNIT, "mean"),
-            Parameter("concentration", POSITIVE, "sum of the two weights"),
+            Parameter("concentration1", POSITIVE, "weight of 1", symbol="a"),
+            Parameter("concentration0", POSITIVE, "weight of 0", symbol="b"),
+            Parameter("mean", UNIT, "mean", symbol="a / (a + b)"),
+            Parameter("concentration", POSITIVE, "sum of the two weights", symbol="a + b"),
         ),
         forms=(
             Form(
@@ -42,8 +43,8 @@ BOUNDED = (
     DistributionSpec(
         name="Uniform",
         params=(
-            Parameter("low", REAL, "lower end"),
-            Parameter("high", REAL, "upper end, above the lower"),
+            Parameter("low", REAL, "lower end", symbol="l"),
+            Parameter("high", REAL, "upper end, above the lower", symbol="h"),
         ),
         forms=(Form(("low", "high"), "dist.Uniform(low, high)"),),
         support=_between,
@@ -56,8 +57,8 @@ BOUNDED = (
     DistributionSpec(
         name="Kumaraswamy",
         params=(
-            Parameter("concentration1", POSITIVE, "exponent of x"),
-            Parameter("concentration0", POSITIVE, "exponent of 1 - x^a"),
+            Parameter("concentration1", POSITIVE, "exponent of x", symbol="a"),
+            Parameter("concentration0", POSITIVE, "exponent of 1 - x^a", symbol="b"),
         ),
         forms=(
             Form(
@@ -78,8 +79,10 @@ BOUNDED = (
     DistributionSpec(
         name="VonMises",
         params=(
-            Parameter("loc", REAL, "mean direction"),
-            Parameter("concentration", POSITIVE, "how tightly it clusters there"),
+            Parameter("loc", REAL, "mean direction", symbol="m"),
+            Parameter(
+                "concentration", POSITIVE, "how tightly it clusters there", symbol=r"\kappa"
+            ),
         ),
         forms=(Form(("loc", "concentration"), "runtime.VonMises(loc, concentration)"),),
         support=Structured("angle"),

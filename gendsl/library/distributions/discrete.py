@@ -20,16 +20,18 @@ from gendsl.types import (
 
 __all__ = ["DISCRETE"]
 
-_TOTAL = Parameter("total_count", COUNT, "number of trials")
-_PROBS = Parameter("probs", UNIT, "probability of success")
-_LOGITS = Parameter("logits", REAL, "log odds of success")
+_TOTAL = Parameter("total_count", COUNT, "number of trials", symbol="n")
+_PROBS = Parameter("probs", UNIT, "probability of success", symbol="p")
+_LOGITS = Parameter("logits", REAL, "log odds of success", symbol=r"\log\tfrac{p}{1 - p}")
 
 
 def _up_to_total(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]) -> Support:
+    """Whole numbers from 0 to `total_count`."""
     return Interval(integer=True, lower=0.0, upper=max(0.0, hulls["total_count"].upper))
 
 
 def _categories(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]) -> Support:
+    """Categories: `index(K)` for K probabilities."""
     own = sizes.get("probs") or sizes.get("logits")
     return Index(own[-1]) if own else COUNT
 
@@ -71,8 +73,8 @@ DISCRETE = (
         name="BetaBinomial",
         params=(
             _TOTAL,
-            Parameter("concentration1", POSITIVE, "weight of success"),
-            Parameter("concentration0", POSITIVE, "weight of failure"),
+            Parameter("concentration1", POSITIVE, "weight of success", symbol="a"),
+            Parameter("concentration0", POSITIVE, "weight of failure", symbol="b"),
         ),
         forms=(
             Form(
@@ -90,8 +92,10 @@ DISCRETE = (
     DistributionSpec(
         name="Categorical",
         params=(
-            Parameter("probs", Structured("simplex"), "probability of each category", 1),
-            Parameter("logits", REAL, "log probabilities, up to a constant", 1),
+            Parameter(
+                "probs", Structured("simplex"), "probability of each category", 1, symbol="p"
+            ),
+            Parameter("logits", REAL, "log probabilities, up to a constant", 1, symbol=r"\log p"),
         ),
         forms=(
             Form(("probs",), "dist.Categorical(probs)"),
@@ -107,7 +111,7 @@ DISCRETE = (
     ),
     DistributionSpec(
         name="Poisson",
-        params=(Parameter("rate", POSITIVE, "mean"),),
+        params=(Parameter("rate", POSITIVE, "mean", symbol=r"\lambda"),),
         forms=(Form(("rate",), "dist.Poisson(rate)"),),
         support=COUNT,
         discrete=True,
@@ -120,11 +124,18 @@ DISCRETE = (
     DistributionSpec(
         name="NegativeBinomial",
         params=(
-            Parameter("total_count", POSITIVE, "number of failures that ends the count"),
+            Parameter(
+                "total_count", POSITIVE, "number of failures that ends the count", symbol="r"
+            ),
             _PROBS,
             _LOGITS,
-            Parameter("mean", POSITIVE, "mean"),
-            Parameter("concentration", POSITIVE, "the variance is mean + mean^2 / concentration"),
+            Parameter("mean", POSITIVE, "mean", symbol=r"r p / (1 - p)"),
+            Parameter(
+                "concentration",
+                POSITIVE,
+                "the variance is mean + mean^2 / concentration",
+                symbol="r",
+            ),
         ),
         forms=(
             Form(("total_count", "probs"), "dist.NegativeBinomial(total_count, probs)"),
@@ -166,8 +177,10 @@ DISCRETE = (
         name="Multinomial",
         params=(
             _TOTAL,
-            Parameter("probs", Structured("simplex"), "probability of each category", 1),
-            Parameter("logits", REAL, "log probabilities, up to a constant", 1),
+            Parameter(
+                "probs", Structured("simplex"), "probability of each category", 1, symbol="p"
+            ),
+            Parameter("logits", REAL, "log probabilities, up to a constant", 1, symbol=r"\log p"),
         ),
         forms=(
             Form(("total_count", "probs"), "runtime.Multinomial(total_count, probs)"),

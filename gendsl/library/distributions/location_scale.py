@@ -7,8 +7,8 @@ from gendsl.types import POSITIVE, REAL
 
 __all__ = ["LOCATION_SCALE"]
 
-_LOC = Parameter("loc", REAL, "centre")
-_SCALE = Parameter("scale", POSITIVE, "width")
+_LOC = Parameter("loc", REAL, "centre", symbol="m")
+_SCALE = Parameter("scale", POSITIVE, "width", symbol="s")
 
 
 def _pyro(name: str) -> tuple[Form, ...]:
@@ -19,8 +19,8 @@ LOCATION_SCALE = (
     DistributionSpec(
         name="Normal",
         params=(
-            Parameter("loc", REAL, "mean"),
-            Parameter("scale", POSITIVE, "standard deviation"),
+            Parameter("loc", REAL, "mean", symbol="m"),
+            Parameter("scale", POSITIVE, "standard deviation", symbol="s"),
         ),
         forms=_pyro("Normal"),
         support=REAL,
@@ -34,9 +34,9 @@ LOCATION_SCALE = (
     DistributionSpec(
         name="StudentT",
         params=(
-            Parameter("df", POSITIVE, "degrees of freedom"),
-            Parameter("loc", REAL, "centre", default=0.0),
-            Parameter("scale", POSITIVE, "width", default=1.0),
+            Parameter("df", POSITIVE, "degrees of freedom", symbol=r"\nu"),
+            Parameter("loc", REAL, "centre", default=0.0, symbol="m"),
+            Parameter("scale", POSITIVE, "width", default=1.0, symbol="s"),
         ),
         forms=(Form(("df", "loc", "scale"), "dist.StudentT(df, loc, scale)"),),
         support=REAL,

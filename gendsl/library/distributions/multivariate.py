@@ -10,7 +10,7 @@ __all__ = ["MULTIVARIATE"]
 MULTIVARIATE = (
     DistributionSpec(
         name="Dirichlet",
-        params=(Parameter("concentration", POSITIVE, "weight of each category", 1),),
+        params=(Parameter("concentration", POSITIVE, "weight of each category", 1, symbol="a"),),
         forms=(Form(("concentration",), "dist.Dirichlet(concentration)"),),
         support=Structured("simplex"),
         event_dim=1,
@@ -25,10 +25,24 @@ MULTIVARIATE = (
     DistributionSpec(
         name="MultivariateNormal",
         params=(
-            Parameter("loc", REAL, "mean", 1),
-            Parameter("covariance_matrix", Structured("covariance"), "covariance", 2),
-            Parameter("precision_matrix", Structured("covariance"), "inverse covariance", 2),
-            Parameter("scale_tril", Structured("cholesky"), "Cholesky factor of it", 2),
+            Parameter("loc", REAL, "mean", 1, symbol="m"),
+            Parameter(
+                "covariance_matrix", Structured("covariance"), "covariance", 2, symbol=r"\Sigma"
+            ),
+            Parameter(
+                "precision_matrix",
+                Structured("covariance"),
+                "inverse covariance",
+                2,
+                symbol=r"\Sigma^{-1}",
+            ),
+            Parameter(
+                "scale_tril",
+                Structured("cholesky"),
+                "Cholesky factor of the covariance",
+                2,
+                symbol=r"L: L L^\top = \Sigma",
+            ),
         ),
         forms=(
             Form(

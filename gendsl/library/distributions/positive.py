@@ -9,11 +9,12 @@ from gendsl.types import POSITIVE, REAL, Interval, Size, Support
 
 __all__ = ["POSITIVE_LINE"]
 
-_SCALE = Parameter("scale", POSITIVE, "width")
-_SHAPE = Parameter("concentration", POSITIVE, "shape")
+_SCALE = Parameter("scale", POSITIVE, "width", symbol="s")
+_SHAPE = Parameter("concentration", POSITIVE, "shape", symbol="a")
 
 
 def _above_scale(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]) -> Support:
+    """Positive numbers from `scale` up."""
     return Interval(lower=max(0.0, hulls["scale"].lower))
 
 
@@ -21,8 +22,8 @@ POSITIVE_LINE = (
     DistributionSpec(
         name="LogNormal",
         params=(
-            Parameter("loc", REAL, "mean of the logarithm"),
-            Parameter("scale", POSITIVE, "standard deviation of the logarithm"),
+            Parameter("loc", REAL, "mean of the logarithm", symbol="m"),
+            Parameter("scale", POSITIVE, "standard deviation of the logarithm", symbol="s"),
         ),
         forms=(Form(("loc", "scale"), "dist.LogNormal(loc, scale)"),),
         support=POSITIVE,
@@ -35,8 +36,8 @@ POSITIVE_LINE = (
         name="Gamma",
         params=(
             _SHAPE,
-            Parameter("rate", POSITIVE, "rate; the mean is concentration / rate"),
-            Parameter("scale", POSITIVE, "one over the rate"),
+            Parameter("rate", POSITIVE, "rate; the mean is concentration / rate", symbol="b"),
+            Parameter("scale", POSITIVE, "one over the rate", symbol="1 / b"),
         ),
         forms=(
             Form(("concentration", "rate"), "dist.Gamma(concentration, rate)"),
@@ -53,7 +54,7 @@ POSITIVE_LINE = (
         name="InverseGamma",
         params=(
             _SHAPE,
-            Parameter("rate", POSITIVE, "rate of 1/x, which is the scale of x"),
+            Parameter("rate", POSITIVE, "rate of 1/x, which is the scale of x", symbol="b"),
         ),
         forms=(Form(("concentration", "rate"), "dist.InverseGamma(concentration, rate)"),),
         support=POSITIVE,
@@ -64,7 +65,7 @@ POSITIVE_LINE = (
     ),
     DistributionSpec(
         name="ChiSquared",
-        params=(Parameter("df", POSITIVE, "degrees of freedom"),),
+        params=(Parameter("df", POSITIVE, "degrees of freedom", symbol="k"),),
         forms=(Form(("df",), "dist.Chi2(df)"),),
         support=POSITIVE,
         has_cdf=True,
@@ -77,7 +78,7 @@ POSITIVE_LINE = (
     ),
     DistributionSpec(
         name="Exponential",
-        params=(Parameter("rate", POSITIVE, "rate; the mean is 1 / rate"),),
+        params=(Parameter("rate", POSITIVE, "rate; the mean is 1 / rate", symbol="b"),),
         forms=(Form(("rate",), "dist.Exponential(rate)"),),
         support=POSITIVE,
         has_cdf=True,
@@ -94,11 +95,13 @@ POSITIVE_LINE = (
         has_cdf=True,
         example={"scale": 1.4, "concentration": 1.8},
         summary="A lifetime; the hazard grows with age where the concentration exceeds 1.",
-        density=r"\log(k / s) + (k - 1) \log(x / s) - (x / s)^k",
+        density=r"\log(a / s) + (a - 1) \log(x / s) - (x / s)^a",
     ),
     DistributionSpec(
         name="HalfNormal",
-        params=(Parameter("scale", POSITIVE, "standard deviation of the whole normal"),),
+        params=(
+            Parameter("scale", POSITIVE, "standard deviation of the whole normal", symbol="s"),
+        ),
         forms=(Form(("scale",), "dist.HalfNormal(scale)"),),
         support=POSITIVE,
         has_cdf=True,
@@ -109,7 +112,7 @@ POSITIVE_LINE = (
     ),
     DistributionSpec(
         name="HalfCauchy",
-        params=(Parameter("scale", POSITIVE, "median"),),
+        params=(Parameter("scale", POSITIVE, "median", symbol="s"),),
         forms=(Form(("scale",), "dist.HalfCauchy(scale)"),),
         support=POSITIVE,
         has_cdf=True,
@@ -120,8 +123,8 @@ POSITIVE_LINE = (
     DistributionSpec(
         name="Pareto",
         params=(
-            Parameter("scale", POSITIVE, "smallest possible value"),
-            Parameter("alpha", POSITIVE, "tail exponent"),
+            Parameter("scale", POSITIVE, "smallest possible value", symbol="s"),
+            Parameter("alpha", POSITIVE, "tail exponent", symbol="a"),
         ),
         forms=(Form(("scale", "alpha"), "runtime.Pareto(scale, alpha)"),),
         support=_above_scale,

@@ -20,6 +20,7 @@ class Parameter:
         meaning: one phrase for messages and the reference, e.g. "standard deviation".
         event_dim: how many event axes of its own it has (1 for a vector of probabilities).
         default: its value when left out; None if it must be given.
+        symbol: what the density of the reference calls it, as TeX; empty if it is not there.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Parameter:
     meaning: str
     event_dim: int = 0
     default: float | None = None
+    symbol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

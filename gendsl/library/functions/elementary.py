@@ -101,7 +101,7 @@ _ROUNDING = (
     _unary(
         "abs",
         "Absolute value.",
-        "|x|",
+        r"\lvert x \rvert",
         intervals.absolute,
         scalar="abs(x)",
         smooth=False,

@@ -107,7 +107,7 @@ _LINEAR_ALGEBRA = (
         ("x",),
         "torch.linalg.slogdet(x).logabsdet",
         "Logarithm of the absolute value of the determinant.",
-        r"\log |{\det x}|",
+        r"\log \lvert \det x \rvert",
     ),
 )
 

@@ -149,7 +149,9 @@ class Members:
                 f"`{variable}` has {len(labels)} different labels{extra} ({told}), but "
                 f"{self._called(name)} has {size} members",
                 about,
-                f"list the labels in order: `{name}` in the data" if self._is_axis(name) else None,
+                f"list the labels in order: `{name}` in the data"
+                if self._is_axis(name)
+                else f"declare a plate, `plate p = {name}`, and list its labels: `p` in the data",
             )
             return
         self.final[name] = list(labels)
@@ -183,13 +185,10 @@ class Members:
         """Integers state the size themselves when they are 0 to n-1 without gaps."""
         numbers = [_whole(entry.array) for entry in columns.values()]
         every = np.unique(np.concatenate(numbers)) if numbers else np.zeros(0, dtype=np.int64)
-        if not len(every) or every[0] < self.base:
-            if len(every) == 0:
-                self.sizes.claim(name, 0, "the data")
-            return
         about = self.model.variable(next(iter(columns)))
-        size = int(every[-1]) - self.base + 1
-        if len(every) == size:
+        size = max(int(every[-1]) - self.base + 1, 0) if len(every) else 0
+        # A number below the base is told when the column is encoded.
+        if len(every) == size or every[0] < self.base:
             self.sizes.claim(name, size, f"the numbers in `{about.name}`")
         elif self.base == 0 and every[0] == 1 and len(every) == int(every[-1]):
             self._tell_base(about, 1, int(every[-1]), name)

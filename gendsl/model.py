@@ -1,0 +1,346 @@
+"""`Model`: what a user holds. Loading, fitting, simulating, scoring and inspecting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import torch
+import xarray as xr
+
+from gendsl.compiler import Compiled, compile_source, replan
+from gendsl.diagnostics import DataError, Diagnostic, nearest
+from gendsl.inference.plan import Plan
+from gendsl.inspection.diagram import plate_diagram_svg
+from gendsl.ir import nodes as ir
+from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
+from gendsl.runtime.checkpoint import load_run
+from gendsl.runtime.data import BoundData, bind, raw_data
+from gendsl.runtime.density import Density
+from gendsl.runtime.draws import Batch
+from gendsl.runtime.fit import Fit, FitSettings, run_fit
+from gendsl.runtime.labelling import axes_of, coords_of
+from gendsl.runtime.posterior import merged, site_values
+from gendsl.runtime.program import executable
+from gendsl.runtime.results import build_tree
+from gendsl.syntax.reading import read_source, source_from_text
+
+__all__ = ["Fit", "Model", "compile", "load", "load_fit"]
+
+
+class Model:
+    """A compiled model.
+
+    Attributes:
+        compiled: every stage's result.
+    """
+
+    def __init__(self, compiled: Compiled) -> None:
+        """Wrap what the compiler made; users call `load` or `compile`."""
+        self.compiled = compiled
+
+    def __repr__(self) -> str:
+        """``<gendsl model EightSchools: nuts>``."""
+        return f"<gendsl model {self.name}: {self.plan.method or 'nothing to infer'}>"
+
+    @property
+    def _ir(self) -> ir.Model:
+        return self.compiled.checked.ir
+
+    @property
+    def name(self) -> str:
+        """The name after `model`."""
+        return self._ir.name
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """What the checker remarked without refusing."""
+        return self.compiled.checked.warnings
+
+    @property
+    def graph(self) -> nx.DiGraph:
+        """The graphical model; see `gendsl.graph.build.build_graph` for its attributes."""
+        return self.compiled.graph
+
+    @property
+    def plan(self) -> Plan:
+        """The chosen inference, the rule that chose it, and what was ruled out and why."""
+        return self.compiled.plan
+
+    @property
+    def pyro_source(self) -> str:
+        """The emitted Pyro program."""
+        return self.compiled.program.source
+
+    def plot(self) -> str:
+        """The plate diagram as SVG text; a notebook shows the model itself."""
+        return plate_diagram_svg(self.graph)
+
+    def _repr_svg_(self) -> str:
+        return self.plot()
+
+    def bind(
+        self,
+        data: object = None,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+        sizes: Mapping[str, int] | None = None,
+        purpose: str = "fit",
+    ) -> BoundData:
+        """Match data with the model's declarations and check every value.
+
+        Raises:
+            DataError: everything that does not fit, at once.
+        """
+        return bind(
+            self._ir,
+            raw_data({} if data is None else data),
+            columns=columns,
+            index_base=index_base,
+            sizes=sizes,
+            purpose="simulate" if purpose == "simulate" else "fit",
+        )
+
+    def fit(
+        self,
+        data: object = None,
+        *,
+        infer: str | None = None,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+        seed: int = 0,
+        dtype: str = "float64",
+        device: str = "cpu",
+        cores: int | None = None,
+        progress: bool = True,
+        **options: float,
+    ) -> Fit:
+        """Infer what is unknown from data.
+
+        Args:
+            data: a dict, DataFrame, xarray Dataset, path, or dict of a table per plate.
+            infer: a method, such as ``nuts`` or ``map``; the file's `infer`, else the plan's
+                choice by default.
+            columns: for names of the model, the columns that hold them.
+            index_base: 1 if index columns count from 1.
+            seed: determines every random number.
+            dtype: ``float64`` or ``float32``.
+            device: ``cpu`` or ``cuda``.
+            cores: processes at most.
+            progress: whether to show progress.
+            **options: options of the method, such as ``chains=4, draws=1000``.
+
+        Raises:
+            CompileError: the method cannot be used, or an option is wrong.
+            DataError: the data do not fit the model.
+        """
+        compiled = self.compiled
+        if infer is not None or options:
+            compiled = replan(self.compiled.checked, infer, options)
+        settings = FitSettings(seed, dtype, device, cores, progress)
+        resolve_dtype(dtype)
+        resolve_device(device)
+        bound = self.bind(data, columns=columns, index_base=index_base)
+        return run_fit(compiled, bound, settings)
+
+    def log_density(self, values: Mapping[str, object], data: object = None, **kwargs: Any) -> float:
+        """The log density of all unknowns on their own scale, without any Jacobian, in nats.
+
+        Discrete latents that are not among `values` are summed out.
+
+        Args:
+            values: for every continuous latent and param its value, in the order of its axes.
+            data: as for `fit`; `columns` and `index_base` may be given too.
+            **kwargs: `columns`, `index_base`.
+
+        Raises:
+            DataError: a value is missing, unknown or of the wrong shape.
+        """
+        bound = self.bind(data, **kwargs)
+        dtype, device = torch.float64, torch.device("cpu")
+        with tensors(dtype, device, 0):
+            ready = executable(self.compiled.program, self._ir, bound, dtype, device)
+            density = Density(ready)
+            given = self._site_values(Batch(ready), values, bound)
+            with torch.no_grad():
+                return float(density.log_prob(given))
+
+    def _site_values(
+        self, batch: Batch, values: Mapping[str, object], bound: BoundData
+    ) -> dict[str, torch.Tensor]:
+        unknown = {v.name: v for v in self._ir.of_role("latent", "param")}
+        wrong: list[Diagnostic] = []
+        found: dict[str, torch.Tensor] = {}
+        for name, value in values.items():
+            if name not in unknown:
+                near = nearest(name, unknown)
+                wrong.append(
+                    Diagnostic(
+                        "GD818",
+                        f"the model has no latent or param called `{name}`",
+                        help=f"did you mean `{near}`?" if near else None,
+                    )
+                )
+                continue
+            variable = unknown[name]
+            array = np.asarray(value, dtype=float)
+            shape = (
+                *(bound.sizes[a] for a in variable.axes),
+                *(s.evaluate(dict(bound.sizes)) for s in variable.type.event),
+            )
+            if array.shape != shape:
+                wrong.append(
+                    Diagnostic(
+                        "GD819",
+                        f"`{name}` has shape {shape}, but the value given has {array.shape}",
+                        variable.span,
+                    )
+                )
+                continue
+            layout = batch.executable.program.layout
+            whole = batch.batched(variable, array[None])[0]
+            rank = layout.depth(variable.type.plates)
+            found[name] = whole.reshape(whole.shape[batch.executable.nesting - rank :])
+        missing = [
+            n
+            for n in unknown
+            if n not in values and n not in self.plan.enumerated
+        ]
+        wrong += [
+            Diagnostic("GD820", f"no value is given for `{n}`", unknown[n].span) for n in missing
+        ]
+        if wrong:
+            raise DataError(wrong, self._ir.source)
+        return found
+
+    def simulate(
+        self,
+        draws: int = 1,
+        data: object = None,
+        *,
+        sizes: Mapping[str, int] | None = None,
+        seed: int = 0,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+    ) -> xr.DataTree:
+        """Draw everything that is random from the model, given its inputs.
+
+        Args:
+            draws: how many independent draws.
+            data: the inputs, as for `fit`; observed values are not used.
+            sizes: of plates and dims that no input has.
+            seed: determines the draws.
+            columns: as for `fit`.
+            index_base: as for `fit`.
+
+        Raises:
+            DataError: inputs do not fit, or a prior is improper.
+        """
+        self._verify_proper()
+        bound = bind(
+            self._ir,
+            raw_data({} if data is None else data),
+            columns=columns,
+            index_base=index_base,
+            sizes=sizes,
+            purpose="simulate",
+        )
+        dtype, device = torch.float64, torch.device("cpu")
+        names = [v.name for v in self._ir.of_role("latent", "observed", "let")]
+        with tensors(dtype, device, seed):
+            ready = executable(self.compiled.program, self._ir, bound, dtype, device)
+            batch = Batch(ready.without(frozenset(v.name for v in self._ir.of_role("observed"))))
+            trace = batch.trace(draws, {}, {})
+            found = merged([site_values(batch, trace, names, draws)])
+        observed = {v.name for v in self._ir.of_role("observed")}
+        return build_tree(
+            {
+                "prior": {n: v[None] for n, v in found.items() if n not in observed},
+                "prior_predictive": {n: v[None] for n, v in found.items() if n in observed},
+            },
+            axes_of(self._ir),
+            coords_of(self._ir, bound),
+            {"kind": "simulation", "model": self.name, "seed": seed},
+            supports={v.name: str(v.type.support) for v in self._ir.variables},
+        )
+
+    def _verify_proper(self) -> None:
+        """Refuse to draw from what has no normalised prior."""
+        wrong = [
+            Diagnostic(
+                "GD822",
+                f"`{v.name}` has an improper prior, so nothing can be drawn from the model",
+                v.span,
+                help="give it a proper prior, such as Normal(0, 10)",
+            )
+            for v in self._ir.of_role("latent", "observed")
+            if not v.equations
+            or any(e.distribution and e.distribution.name == "Flat" for e in v.equations)
+        ]
+        if self.compiled.program.windows:
+            name = self.compiled.program.windows[0][0]
+            wrong.append(
+                Diagnostic(
+                    "GD914",
+                    f"`{name}` depends on its own past; this version fits such models, but "
+                    "cannot simulate them yet",
+                    self._ir.variable(name).span,
+                )
+            )
+        if self._ir.energies:
+            wrong.append(
+                Diagnostic(
+                    "GD915",
+                    "this model has an energy; this version cannot draw from it without data yet",
+                    self._ir.energies[0].span,
+                )
+            )
+        if wrong:
+            raise DataError(wrong, self._ir.source)
+
+
+def load(path: str | Path) -> Model:
+    """Compile the model in a `.gen` file.
+
+    Raises:
+        CompileError: with every mistake found, its place and a remedy.
+    """
+    return Model(compile_source(read_source(Path(path))))
+
+
+def compile(text: str, name: str = "<text>") -> Model:
+    """Compile a model from its text.
+
+    Raises:
+        CompileError: with every mistake found, its place and a remedy.
+    """
+    return Model(compile_source(source_from_text(text, name)))
+
+
+def load_fit(folder: str | Path) -> Fit:
+    """Read back what `Fit.save` wrote; nothing in it is executed but the recompiled model.
+
+    Raises:
+        DataError: the folder is no fit, or it was damaged.
+    """
+    run = load_run(folder)
+    source = source_from_text(run.source_text, run.source_name)
+    checked = compile_source(source).checked
+    options = {k: v for k, v in run.meta.get("options", {}).items() if v is not None}
+    compiled = replan(checked, run.meta.get("method"), options)
+    bound = BoundData(run.sizes, run.data, run.missing, run.labels, ())
+    settings = run.meta.get("settings", {})
+    return Fit(
+        compiled,
+        bound,
+        run.tree,
+        FitSettings(
+            int(settings.get("seed", 0)),
+            str(settings.get("dtype", "float64")),
+            str(settings.get("device", "cpu")),
+        ),
+    )

@@ -1,0 +1,165 @@
+"""One engine a method: from a program with data to labelled results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from gendsl.compiler import Compiled
+from gendsl.runtime.backend import tensors
+from gendsl.runtime.chains import Job, sample_chains
+from gendsl.runtime.data import BoundData
+from gendsl.runtime.density import Density
+from gendsl.runtime.draws import Batch
+from gendsl.runtime.enumeration import enumerate_exactly
+from gendsl.runtime.nuts import NutsOptions
+from gendsl.runtime.optimum import maximise
+from gendsl.runtime.posterior import complete
+from gendsl.runtime.program import Executable
+from gendsl.runtime.progress import ChainProgress
+from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
+
+__all__ = ["ENGINES", "Outcome", "Setting"]
+
+Groups = dict[str, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an engine is given."""
+
+    compiled: Compiled
+    bound: BoundData
+    executable: Executable
+    dtype: torch.dtype
+    device: torch.device
+    seed: int
+    cores: int | None
+    progress: bool
+
+    def option(self, name: str) -> Any:
+        """An option of the plan's method."""
+        return self.compiled.plan.options[name]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an engine gives: arrays by group, and facts for the verdict.
+
+    Attributes:
+        kind: ``mcmc``, ``exact`` or ``point``.
+        groups: arrays by group of the results tree.
+        coords: coordinates that no data have, such as the values of discrete latents.
+        attrs: facts about the fit.
+    """
+
+    kind: str
+    groups: Groups
+    coords: Mapping[str, np.ndarray]
+    attrs: Mapping[str, float | int | str]
+
+
+def _nuts(setting: Setting) -> Outcome:
+    plan, chains = setting.compiled.plan, int(setting.option("chains"))
+    options = NutsOptions(
+        int(setting.option("draws")),
+        int(setting.option("warmup")),
+        float(setting.option("target_accept_prob")),
+        int(setting.option("max_tree_depth")),
+    )
+    job = Job(
+        setting.compiled.checked.ir,
+        plan,
+        setting.bound,
+        setting.executable,
+        options,
+        setting.dtype,
+        setting.device,
+    )
+    started = time.monotonic()
+    with ChainProgress(chains, enabled=setting.progress) as progress:
+        found = sample_chains(job, chains, setting.seed, progress.update, setting.cores)
+    flat = {n: v.reshape(-1, *v.shape[2:]) for n, v in found.values.items()}
+    with tensors(setting.dtype, setting.device):
+        posterior = complete(
+            setting.executable,
+            plan.noncentred,
+            flat,
+            discrete=bool(plan.enumerated) or _sums_entries(setting),
+            seed=setting.seed,
+        )
+    shaped = {n: v.reshape(chains, options.draws, *v.shape[1:]) for n, v in posterior.items()}
+    attrs = {
+        "max_tree_depth": options.max_tree_depth,
+        "sampling_seconds": time.monotonic() - started,
+    }
+    return Outcome("mcmc", {"posterior": shaped, "sample_stats": found.stats}, {}, attrs)
+
+
+def _sums_entries(setting: Setting) -> bool:
+    """Whether missing entries of a discrete covariate are summed out."""
+    finite = {r for w in setting.compiled.plan.rewrites if w.kind == "summed out"
+              for r in w.variables}
+    return bool(finite & set(setting.executable.program.imputed))
+
+
+def _enumeration(setting: Setting) -> Outcome:
+    draws = int(setting.option("draws"))
+    with tensors(setting.dtype, setting.device):
+        found = enumerate_exactly(setting.executable, draws, setting.seed)
+    coords = {f"{n}_value": v for n, v in found.values.items()}
+    groups: Groups = {
+        "posterior": {n: v[None] for n, v in found.draws.items()},
+        EXACT: found.probabilities,
+    }
+    return Outcome("exact", groups, coords, {"log_evidence": found.log_evidence})
+
+
+def _point(setting: Setting) -> Outcome:
+    model = setting.compiled.checked.ir
+    with tensors(setting.dtype, setting.device, setting.seed):
+        density = Density(setting.executable)
+        found = maximise(density, int(setting.option("steps")))
+        batch = Batch(setting.executable)
+
+        def natural(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+            result = {}
+            for name, value in values.items():
+                variable = model.variable(name) if name in _names(setting) else None
+                if variable is None:
+                    result[name] = value
+                    continue
+                whole = batch.natural(variable, torch.as_tensor(value), 1)[0]
+                result[name] = np.array(whole.cpu().numpy())
+            return result
+
+        groups: Groups = {ESTIMATE: natural(found.values)}
+        if found.errors is not None:
+            groups[STANDARD_ERROR] = natural(found.errors)
+    attrs: dict[str, float | int | str] = {
+        "log_prob": found.log_prob,
+        "converged": int(found.converged),
+        "gradient_norm": found.gradient_norm,
+        "iterations": found.iterations,
+    }
+    if found.positive_definite is not None:
+        attrs["hessian_positive_definite"] = int(found.positive_definite)
+    return Outcome("point", groups, {}, attrs)
+
+
+def _names(setting: Setting) -> set[str]:
+    return {v.name for v in setting.compiled.checked.ir.variables}
+
+
+ENGINES: Mapping[str, Callable[[Setting], Outcome]] = {
+    "nuts": _nuts,
+    "enumeration": _enumeration,
+    "mle": _point,
+    "map": _point,
+}
+"""The engine of every method in `gendsl.library.methods`."""

@@ -1,0 +1,329 @@
+"""A fit: results of an inference, with what is needed to predict, judge, plot and save them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from gendsl.compiler import VERSION, Compiled
+from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.inspection import plots
+from gendsl.ir import nodes as ir
+from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
+from gendsl.runtime.checkpoint import save_run
+from gendsl.runtime.data import BoundData, bind, raw_data
+from gendsl.runtime.engines import ENGINES, Setting
+from gendsl.runtime.labelling import axes_of, coords_of, data_groups
+from gendsl.runtime.posterior import predictive
+from gendsl.runtime.program import executable
+from gendsl.runtime.rebasing import rebased, rebased_params
+from gendsl.runtime.results import ESTIMATE, build_tree
+from gendsl.runtime.summary import Kind, Summary, summarise
+
+__all__ = ["Fit", "FitSettings", "run_fit"]
+
+PREDICTIVE_DRAWS = 1000
+"""Predictions use at most this many draws of the posterior unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How a fit is run.
+
+    Attributes:
+        seed: determines every random number.
+        dtype: ``float64`` or ``float32``.
+        device: ``cpu`` or ``cuda``.
+        cores: processes at most; None for the machine's.
+        progress: whether to show progress.
+    """
+
+    seed: int = 0
+    dtype: str = "float64"
+    device: str = "cpu"
+    cores: int | None = None
+    progress: bool = True
+
+
+def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
+    """Run the plan's engine and label what it gives."""
+    plan, model = compiled.plan, compiled.checked.ir
+    if plan.method is None:
+        raise DataError(
+            [
+                Diagnostic(
+                    "GD611",
+                    "nothing in this model is unknown: there is no posterior",
+                    model.span,
+                    help="to draw from the model use `simulate`; to infer something declare it "
+                    "`latent` or `param`",
+                )
+            ],
+            model.source,
+        )
+    dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
+    with tensors(dtype, device):
+        ready = executable(compiled.program, model, bound, dtype, device)
+    setting = Setting(
+        compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
+    )
+    outcome = ENGINES[plan.method](setting)
+    groups = {k: v for k, v in outcome.groups.items() if v}
+    groups |= data_groups(model, bound)
+    attrs: dict[str, Any] = {
+        "kind": outcome.kind,
+        "method": plan.method,
+        "model": model.name,
+        "seed": settings.seed,
+        **outcome.attrs,
+    }
+    tree = build_tree(
+        groups,
+        axes_of(model),
+        {**coords_of(model, bound), **outcome.coords},
+        attrs,
+        supports={v.name: str(v.type.support) for v in model.variables},
+    )
+    return Fit(compiled, bound, tree, settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The answer to a model and its data.
+
+    Attributes:
+        compiled: model, graph, plan and program.
+        data: the bound data.
+        tree: all results, an `xarray.DataTree` in the ArviZ schema.
+        settings: how it was run.
+    """
+
+    compiled: Compiled
+    data: BoundData
+    tree: xr.DataTree
+    settings: FitSettings
+
+    @property
+    def kind(self) -> Kind:
+        """How the numbers came about: ``mcmc``, ``exact`` or ``point``."""
+        kind: Kind = self.tree.attrs["kind"]
+        return kind
+
+    @property
+    def posterior(self) -> xr.DataTree:
+        """Labelled draws, with dims ``(chain, draw, *plates, *event)``.
+
+        Raises:
+            DataError: a point estimate has no posterior.
+        """
+        if "posterior" not in self.tree.children:
+            raise DataError(
+                [
+                    Diagnostic(
+                        "GD814",
+                        "this fit is a point estimate and has no posterior draws",
+                        help="use `fit.estimate`, or fit with `infer='nuts'`",
+                    )
+                ]
+            )
+        return self.tree["posterior"]
+
+    @property
+    def estimate(self) -> xr.DataTree:
+        """The point estimate of a fit by ``mle`` or ``map``."""
+        if ESTIMATE not in self.tree.children:
+            raise DataError(
+                [Diagnostic("GD815", "this fit has draws, not a point estimate",
+                            help="use `fit.posterior` or `fit.summary()`")]
+            )
+        return self.tree[ESTIMATE]
+
+    def summary(
+        self, var_names: Sequence[str] | None = None, *, ci_prob: float = 0.90
+    ) -> Summary:
+        """A table of every unknown with its diagnostics, and a verdict in words.
+
+        Args:
+            var_names: the variables to list; all by default.
+            ci_prob: probability of the equal-tailed interval.
+        """
+        return summarise(self.tree, kind=self.kind, var_names=var_names, ci_prob=ci_prob)
+
+    def posterior_predictive(self, *, draws: int | None = None, seed: int | None = None) -> xr.DataTree:
+        """Replications of the observed variables at the data of the fit.
+
+        Args:
+            draws: how many draws of the posterior to use; all up to 1000 by default.
+            seed: of the replications; the fit's by default.
+        """
+        found = self._predict(self.data, draws, seed, identity=True)
+        return self._labelled("posterior_predictive", found, self.data)
+
+    def predict(
+        self,
+        data: object,
+        *,
+        draws: int | None = None,
+        seed: int | None = None,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+    ) -> xr.DataTree:
+        """Draws of the observed variables and lets for new data.
+
+        Plates take the sizes of the new data. A member with a label that the fit knew keeps
+        its posterior; a new one is drawn from its conditional prior, draw by draw.
+
+        Args:
+            data: the inputs, as for `fit`; observed variables may be absent.
+            draws: how many draws of the posterior to use; all up to 1000 by default.
+            seed: of the predictions; the fit's by default.
+            columns: names of columns that are not identifiers, as for `fit`.
+            index_base: 1 if index columns count from 1.
+
+        Raises:
+            DataError: the data do not fit the model, or a `param` would need new members.
+        """
+        model = self.compiled.checked.ir
+        bound = bind(
+            model,
+            raw_data(data),
+            columns=columns,
+            index_base=index_base,
+            known=dict(self.data.labels),
+            purpose="predict",
+            sizes=self._kept_sizes(),
+        )
+        found = self._predict(bound, draws, seed, identity=False)
+        return self._labelled("predictions", found, bound)
+
+    def _kept_sizes(self) -> dict[str, int]:
+        """Sizes of axes that no input has: they stay as they were."""
+        model = self.compiled.checked.ir
+        return {a.name: self.data.sizes[a.name] for a in model.axes if a.kind == "dim"}
+
+    def _predict(
+        self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
+    ) -> dict[str, np.ndarray]:
+        model = self.compiled.checked.ir
+        values, params = self._unknowns(draws)
+        known: dict[str, np.ndarray] = {}
+        if not identity:
+            values, known = rebased(model, values, bound)
+            params = rebased_params(model, params, bound)
+        dtype, device = resolve_dtype(self.settings.dtype), resolve_device(self.settings.device)
+        chosen = self.settings.seed if seed is None else seed
+        with tensors(dtype, device, chosen):
+            ready = executable(self.compiled.program, model, bound, dtype, device)
+            return predictive(ready, values, params, known, seed=chosen)
+
+    def _unknowns(
+        self, draws: int | None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Natural draws of latents, thinned evenly, and values of params."""
+        model = self.compiled.checked.ir
+        params: dict[str, np.ndarray] = {}
+        if self.kind == "point":
+            estimate = {str(n): a.to_numpy() for n, a in self.estimate.data_vars.items()}
+            count = draws or PREDICTIVE_DRAWS
+            names = {v.name for v in model.of_role("param")}
+            params = {n: a for n, a in estimate.items() if n in names}
+            return {
+                n: np.broadcast_to(a, (count, *a.shape)).copy()
+                for n, a in estimate.items()
+                if n not in names and n in {v.name for v in model.variables}
+            }, params
+        latents = {v.name for v in model.of_role("latent")}
+        flat = {
+            str(n): a.to_numpy().reshape(-1, *a.shape[2:])
+            for n, a in self.posterior.data_vars.items()
+            if n in latents
+        }
+        total = len(next(iter(flat.values()))) if flat else 0
+        wanted = min(total, draws or PREDICTIVE_DRAWS)
+        chosen = np.linspace(0, total - 1, wanted).round().astype(int) if total else []
+        return {n: a[chosen] for n, a in flat.items()}, params
+
+    def _labelled(
+        self, group: str, found: Mapping[str, np.ndarray], bound: BoundData
+    ) -> xr.DataTree:
+        model = self.compiled.checked.ir
+        supports = {v.name: str(v.type.support) for v in model.variables}
+        tree = build_tree(
+            {group: {n: v[None] for n, v in found.items()}},
+            axes_of(model),
+            coords_of(model, bound),
+            {"kind": self.kind},
+            supports=supports,
+        )
+        return tree[group]
+
+    def with_predictive(self) -> Fit:
+        """The same fit, its tree with replications of the data for plots and checks."""
+        if "posterior_predictive" in self.tree.children:
+            return self
+        group = self.posterior_predictive().to_dataset()
+        names = [v.name for v in self.compiled.checked.ir.of_role("observed") if v.name in group]
+        tree = self.tree.copy()
+        tree["posterior_predictive"] = xr.DataTree(group[names])
+        return replace(self, tree=tree)
+
+    def plot(self, kind: str = "forest", var_names: Sequence[str] | None = None) -> Figure:
+        """A picture of the results.
+
+        Args:
+            kind: ``trace``, ``rank``, ``forest`` or ``predictive``.
+            var_names: the variables to show.
+        """
+        makers = {
+            "trace": plots.plot_trace,
+            "rank": plots.plot_rank,
+            "forest": plots.plot_forest,
+            "predictive": plots.plot_predictive,
+        }
+        if kind not in makers:
+            raise DataError(
+                [Diagnostic("GD816", f"no plot is called {kind!r}",
+                            help=f"the plots are {', '.join(makers)}")]
+            )
+        tree = self.with_predictive().tree if kind == "predictive" else self.tree
+        return makers[kind](tree, var_names)
+
+    def save_plots(self, folder: str | Path) -> list[Path]:
+        """Write every plot that suits the fit as PNG files."""
+        return plots.save_plots(self.with_predictive().tree, folder)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the fit to a folder: model, data, results and settings; nothing is pickled.
+
+        Raises:
+            DataError: the folder holds something that is no fit, or a fit and not `overwrite`.
+        """
+        source = self.compiled.checked.ir.source
+        plan = self.compiled.plan
+        return save_run(
+            folder,
+            source_text=source.text,
+            source_name=source.name,
+            data=self.data.values,
+            labels=self.data.labels,
+            sizes=self.data.sizes,
+            missing=self.data.missing,
+            tree=self.tree,
+            meta={
+                "gendsl": VERSION,
+                "method": plan.method,
+                "options": dict(plan.options),
+                "settings": {
+                    "seed": self.settings.seed,
+                    "dtype": self.settings.dtype,
+                    "device": self.settings.device,
+                },
+            },
+            overwrite=overwrite,
+        )
