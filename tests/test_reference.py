@@ -201,7 +201,7 @@ def test_axes_are_moved_by_name():
         let table[j]: real[i, D] = collect(w[i] + v, i)
         let number[i, j] = i * 10 + j
         let spread_out[i] = share[i] if i > 0 else 9
-        let totals[j] = sum(v, D) - mean(w)[i = 0]
+        let totals[j] = sum(v, D) - mean(w[i])[i = 0]
         let stacked[j]: real[2] = [number[i = 1], 7]
     """)
     sizes = {"i": 2, "j": 4, "D": 3}

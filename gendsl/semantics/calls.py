@@ -181,7 +181,9 @@ def _domain_remedy(arg: ir.Expr, domain: Interval) -> str | None:
         return "compare it, for example `x > 0`"
     if isinstance(arg, ir.Reference):
         return f"declare it so: `{arg.name}: {domain}`"
-    return f"give it a name and a type, which is checked as the model runs: `let v: {domain} = ...`"
+    return (
+        f"give it a name and a type, which is checked as the model runs: `let v: {domain} = ...`"
+    )
 
 
 def _verify_power(ctx: Context, base: ir.Expr, exponent: ir.Expr) -> None:
@@ -292,7 +294,9 @@ def _axis(ctx: Context, function: str, node: ast.Expr, value: ir.Expr) -> str | 
         if len(hits) == 1:
             return hits[0]
         remedy = ctx.scope.suggestion(node.id, have) or remedy
-    if function in ("min", "max") and not (isinstance(node, ast.Name) and node.id in ctx.scope.axes):
+    if function in ("min", "max") and not (
+        isinstance(node, ast.Name) and node.id in ctx.scope.axes
+    ):
         remedy = f"the {function}imum of two values is `{function}imum(a, b)`"
     raise ctx.report.error(
         "GD310",

@@ -1,24 +1,34 @@
-"""Typing distributions: which parameterisation, which shapes, which supports."""
+"""Typing distributions: which shapes, which supports."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.library.distributions import DISTRIBUTIONS
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Parameter
+from gendsl.semantics.aliases import distribution_remedy
 from gendsl.semantics.context import Context
+from gendsl.semantics.forms import Given, given_arguments
 from gendsl.semantics.report import Poisoned
-from gendsl.semantics.supports import fits, hull
+from gendsl.semantics.supports import fits, found, hull, intersect, shown
 from gendsl.syntax import ast
-from gendsl.types import Index, Interval, Size, Structured, ValueType, describe_event
+from gendsl.types import Index, Interval, Size, Structured, Support, ValueType, describe_event
 
-__all__ = ["type_distribution", "type_log_prob"]
+__all__ = ["LATER", "type_distribution", "type_log_prob"]
 
-WRAPPERS = ("Mixture", "Censored", "Product", "ZeroInflated", "Hurdle", "Diffusion", "Score",
-            "LogDensity")
+LATER = (
+    "Mixture",
+    "Censored",
+    "Product",
+    "ZeroInflated",
+    "Hurdle",
+    "Diffusion",
+    "Score",
+    "LogDensity",
+)
 """Distributions of the charter that arrive later."""
+
+Typed = list[tuple[Parameter, ir.Expr]]
 
 
 def type_distribution(ctx: Context, expr: ast.Expr, target: ValueType | None) -> ir.Distribution:
@@ -30,30 +40,36 @@ def type_distribution(ctx: Context, expr: ast.Expr, target: ValueType | None) ->
         target: the declared type of the value; None where it was left out.
     """
     spec, call = _spec(ctx, expr)
-    form, given = _arguments(ctx, spec, call)
+    given = given_arguments(ctx, spec, call)
     typed = _typed_arguments(ctx, spec, given)
     event = _event(ctx, spec, typed, target, call)
+    failed = False
     for param, arg in typed:
-        _check_shape(ctx, spec, param, arg, event)
-        _check_support(ctx, spec, param, arg)
-    hulls = {p.name: hull(a.type.support) for p, a in typed}
-    sizes = {p.name: a.type.event[len(a.type.event) - p.event_dim :] for p, a in typed}
-    support = spec.support_given(hulls, sizes)
-    plates = frozenset().union(*(a.type.plates for _, a in typed))
+        try:
+            _check_shape(ctx, spec, param, arg, event)
+            _check_support(ctx, spec, param, arg)
+        except Poisoned:
+            failed = True
+    if failed:
+        raise Poisoned
+    support = _support(ctx, spec, typed, call)
+    plates = frozenset[str]().union(*(a.type.plates for _, a in typed))
     args = tuple((p.name, a) for p, a in typed)
-    del form
     return ir.Distribution(spec.name, args, ValueType(plates, event, support), span=call.span)
 
 
 def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
     if isinstance(expr, ast.Pipe):
-        raise ctx.report.error(
-            "GD902",
-            "flows (`|>`) are part of the language, but this version cannot run them yet",
-            expr.span,
-        )
+        raise _flow(ctx, expr)
     call = ast.Call(expr, (), span=expr.span) if isinstance(expr, ast.Name) else expr
     if not isinstance(call, ast.Call) or not isinstance(call.function, ast.Name):
+        if isinstance(call, ast.Call) or isinstance(expr, ast.Member):
+            raise ctx.report.error(
+                "GD904",
+                "fitted models and Python functions (`use`) are part of the language, but this "
+                "version cannot run them yet",
+                expr.span,
+            )
         raise ctx.report.error(
             "GD213",
             "a distribution is expected after `~`",
@@ -61,126 +77,81 @@ def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
             help="for a fixed relation write `let x = ...`",
         )
     name = call.function.id
-    if name in ctx.scope.callables:
-        if isinstance(ctx.scope.callables[name], ast.Fn):
-            raise ctx.report.error("GD213", f"`{name}` is a function, not a distribution", expr.span)
-        raise Poisoned
-    if name in WRAPPERS:
-        raise ctx.report.error(
-            "GD905",
-            f"`{name}(...)` is part of the language, but this version cannot run it yet",
-            call.span,
-        )
-    if name not in DISTRIBUTIONS:
-        raise ctx.report.error(
-            "GD111",
-            f"no distribution is called `{name}`",
-            call.function.span,
-            help=ctx.scope.suggestion(name, DISTRIBUTIONS)
-            or "`gendsl explain distributions` lists them",
-        )
+    if name in ctx.scope.callables or name not in DISTRIBUTIONS:
+        raise _no_distribution(ctx, call.function, call)
     return DISTRIBUTIONS[name], call
 
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    param: Parameter
-    value: ast.Expr
-
-
-def _signatures(spec: DistributionSpec) -> str:
-    shown = " or ".join(f"`{spec.signature(form)}`" for form in spec.forms)
-    meanings = "; ".join(f"{p.name}: {p.meaning}, {p.support}" for p in spec.params)
-    return f"{shown} ({meanings})" if meanings else shown
-
-
-def _arguments(
-    ctx: Context, spec: DistributionSpec, call: ast.Call
-) -> tuple[Form, list[_Given]]:
-    """The parameterisation meant, and the argument of each of its parameters."""
-    if any(_calls_later(ctx, a.value) for a in call.arguments):
-        raise Poisoned  # the net or fitted model has been reported where it is declared
-    positional = [a for a in call.arguments if a.keyword is None]
-    keywords: dict[str, ast.Argument] = {}
-    for argument in call.arguments:
-        if argument.keyword is None:
-            continue
-        word = argument.keyword.id
-        if word in keywords:
-            raise ctx.report.error(
-                "GD214", f"`{word}` is given twice", argument.keyword.span, help=_signatures(spec)
-            )
-        keywords[word] = argument
-    names = {p.name for p in spec.params}
-    for word, argument in keywords.items():
-        if word not in names and argument.keyword is not None:
-            raise ctx.report.error(
-                "GD110",
-                f"`{spec.name}` has no parameter called `{word}`",
-                argument.keyword.span,
-                help=ctx.scope.suggestion(word, names) or f"it is {_signatures(spec)}",
-            )
-    fitting = [f for f in spec.forms if _fits_form(spec, f, len(positional), set(keywords))]
-    if not fitting:
-        raise ctx.report.error(
-            "GD214",
-            f"these arguments fit no form of `{spec.name}`",
-            call.span,
-            help=f"it is {_signatures(spec)}",
-        )
-    form = fitting[0]
-    values = dict(zip(form.params, (a.value for a in positional), strict=False))
-    values |= {word: argument.value for word, argument in keywords.items()}
-    given = []
-    for name in form.params:
-        param = spec.parameter(name)
-        if name in values:
-            given.append(_Given(param, values[name]))
-        elif param.default is not None:
-            literal = ast.NumberExpr(param.default, f"{param.default:g}", span=call.span)
-            given.append(_Given(param, literal))
-    return form, given
-
-
-def _calls_later(ctx: Context, value: ast.Expr) -> bool:
-    return (
-        isinstance(value, ast.Call)
-        and isinstance(value.function, ast.Name)
-        and isinstance(ctx.scope.callables.get(value.function.id), (ast.Net, ast.Flow, ast.Use))
+def _flow(ctx: Context, expr: ast.Pipe) -> Poisoned:
+    for stage in expr.stages:
+        name = stage.function if isinstance(stage, ast.Call) else stage
+        if isinstance(name, ast.Name) and name.id in ctx.scope.callables:
+            return Poisoned()  # the flow has been reported where it is declared
+    return ctx.report.error(
+        "GD902",
+        "flows (`|>`) are part of the language, but this version cannot run them yet",
+        expr.span,
     )
 
 
-def _fits_form(spec: DistributionSpec, form: Form, positional: int, keywords: set[str]) -> bool:
-    if positional > len(form.params):
-        return False
-    taken = set(form.params[:positional])
-    if keywords & taken or not keywords <= set(form.params):
-        return False
-    missing = set(form.params) - taken - keywords
-    return all(spec.parameter(m).default is not None for m in missing)
+def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
+    word = name.id
+    declared = ctx.scope.callables.get(word)
+    if declared is not None and not isinstance(declared, ast.Fn):
+        return Poisoned()  # nets, flows and `use` have been reported where they are declared
+    if word in LATER:
+        return ctx.report.error(
+            "GD905",
+            f"`{word}(...)` is part of the language, but this version cannot run it yet",
+            call.span,
+        )
+    kind = ctx.scope.kind(word)
+    if kind is not None:
+        return ctx.report.error(
+            "GD213",
+            f"a distribution is expected after `~`, and `{word}` is {kind}",
+            name.span,
+            labels=ctx.scope.label(word, "declared here"),
+            help="for a fixed relation write `let x = ...`",
+        )
+    remedy = distribution_remedy(word) or ctx.scope.suggestion(word, DISTRIBUTIONS, LATER)
+    return ctx.report.error(
+        "GD111",
+        f"no distribution is called `{word}`",
+        name.span,
+        help=remedy or "`gendsl explain distributions` lists them",
+    )
 
 
-def _typed_arguments(
-    ctx: Context, spec: DistributionSpec, given: list[_Given]
-) -> list[tuple[Parameter, ir.Expr]]:
-    values = ctx.all_typed([g.value for g in given])
+def _typed_arguments(ctx: Context, spec: DistributionSpec, given: list[Given]) -> Typed:
+    values = ctx.all_typed(g.value for g in given)
     typed = [(g.param, v) for g, v in zip(given, values, strict=True)]
     for param, value in typed:
         if isinstance(value.type.support, Index):
             raise ctx.report.error(
                 "GD210",
-                f"`{value.type.support}` is a category; the {param.name} of {spec.name} is a "
-                "number",
+                f"`{value.type.support}` is a category, but the {param.name} of {spec.name} is "
+                "a number",
                 value.span,
+                labels=ctx.label(value, "declared here"),
                 help="index a vector of parameters with it: `mu[z]`",
             )
     return typed
 
 
+def _own_shapes(typed: Typed) -> dict[str, tuple[Size, ...]]:
+    """The sizes of the parameters' own event axes; those given as scalars have none."""
+    return {
+        p.name: a.type.event[len(a.type.event) - p.event_dim :]
+        for p, a in typed
+        if len(a.type.event) >= p.event_dim > 0
+    }
+
+
 def _event(
     ctx: Context,
     spec: DistributionSpec,
-    typed: list[tuple[Parameter, ir.Expr]],
+    typed: Typed,
     target: ValueType | None,
     call: ast.Call,
 ) -> tuple[Size, ...]:
@@ -188,72 +159,90 @@ def _event(
     own = spec.event_dim
     if target is not None:
         if len(target.event) < own:
-            shape = describe_event(target.event) or "a scalar"
             raise ctx.report.error(
                 "GD319",
                 f"a draw of {spec.name} is a {'vector' if own == 1 else 'matrix'}, but the "
-                f"declared type is {shape}",
+                f"declared type is {describe_event(target.event) or 'a scalar'}",
                 call.span,
                 help=f"declare its size: `{target.support}[K]`",
             )
         return target.event
     lead: tuple[Size, ...] = ()
-    tail: tuple[Size, ...] | None = () if own == 0 else None
     for param, arg in typed:
-        event = arg.type.event
-        if len(event) > param.event_dim:
-            lead = max(lead, event[: len(event) - param.event_dim], key=len)
-        if param.name == spec.event_from and len(event) >= param.event_dim:
-            tail = event[len(event) - own :]
-    if tail is None:
+        leading = arg.type.event[: max(0, len(arg.type.event) - param.event_dim)]
+        lead = leading if len(leading) > len(lead) else lead
+    tail = spec.event_sizes(_own_shapes(typed))
+    if len(tail) < own:
         raise ctx.report.error(
             "GD320",
             f"the size of this {spec.name} is not determined",
             call.span,
             help="declare the type of the variable, such as `simplex[K]` or `real[D]`",
         )
+    _verify_no_unit_axis(ctx, (*lead, *tail), typed, call)
     return (*lead, *tail)
 
 
-def _check_shape(
-    ctx: Context,
-    spec: DistributionSpec,
-    param: Parameter,
-    arg: ir.Expr,
-    event: tuple[Size, ...],
+def _verify_no_unit_axis(
+    ctx: Context, event: tuple[Size, ...], typed: Typed, call: ast.Call
 ) -> None:
-    """A parameter has all of the value's leading event axes or none, then its own."""
-    shape = arg.type.event
-    if not shape:
+    """An axis of size 1 that nobody wrote down is a column of data taken for a vector."""
+    if all(size.value != 1 for size in event):
         return
-    own = _own_sizes(spec, param, event, shape)
-    lead = event[: len(event) - spec.event_dim]
-    for wanted in ((*lead, *own), own):
-        same = len(shape) == len(wanted)
-        if same and all(ctx.agree(a, b) for a, b in zip(shape, wanted, strict=True)):
-            return
-    labels: tuple[Label, ...] = ()
-    if isinstance(arg, ir.Reference):
-        shown = describe_event(shape)
-        labels = ctx.scope.label(arg.name, f"`{arg.name}` has shape {shown}")
-    full = describe_event((*lead, *own)) or "a scalar"
+    cause = next((a for _, a in typed if any(s.value == 1 for s in a.type.event)), None)
     raise ctx.report.error(
-        "GD302",
-        f"the {param.name} of {spec.name} should be {full}, or a scalar, but it is "
-        f"{describe_event(shape)}",
-        arg.span,
-        labels=labels,
-        help="shapes agree by the names of their sizes; nothing of size 1 stretches",
+        "GD322",
+        f"a draw would have the shape {describe_event(event)}, with an axis of size 1",
+        cause.span if cause is not None else call.span,
+        labels=ctx.label(cause, "this shape comes from here") if cause is not None else (),
+        help="take the entry, `x[0]`, or declare the shape: "
+        f"`y: real{describe_event(event)}`; nothing of size 1 ever stretches",
     )
 
 
+def _check_shape(
+    ctx: Context, spec: DistributionSpec, param: Parameter, arg: ir.Expr, event: tuple[Size, ...]
+) -> None:
+    """A parameter has all of the value's leading event axes or none, then its own."""
+    given = arg.type.event
+    lead = event[: len(event) - spec.event_dim]
+    own = _own_sizes(spec, param, event, given)
+    accepted = [own, (*lead, *own)]
+    if spec.event_dim and param.event_dim == 1 and isinstance(param.support, Interval):
+        accepted += [(), lead]  # the same number for every entry
+    if any(ctx.agree(given, wanted) for wanted in accepted):
+        return
+    different = list(dict.fromkeys(describe_event(a) or "a scalar" for a in reversed(accepted)))
+    if spec.event_dim == 0 and param.event_dim:
+        different = ["a vector with one entry for each category"]
+    raise ctx.report.error(
+        "GD302",
+        f"the {param.name} of {spec.name} should be {' or '.join(different)} here, but it is "
+        f"{describe_event(given) or 'a scalar'}",
+        arg.span,
+        labels=_shape_labels(ctx, arg),
+        help=_shape_remedy(param, given),
+    )
+
+
+def _shape_labels(ctx: Context, arg: ir.Expr) -> tuple[Label, ...]:
+    shape = describe_event(arg.type.event) or "a scalar"
+    return ctx.label(arg, f"`{arg.name}` is {shape}") if isinstance(arg, ir.Reference) else ()
+
+
+def _shape_remedy(param: Parameter, given: tuple[Size, ...]) -> str:
+    if param.event_dim and not given:
+        return "a list is written `[a, b]`; a plate becomes a vector with `collect(x, p)`"
+    return "shapes agree by the names of their sizes; nothing of size 1 stretches"
+
+
 def _own_sizes(
-    spec: DistributionSpec, param: Parameter, event: tuple[Size, ...], shape: tuple[Size, ...]
+    spec: DistributionSpec, param: Parameter, event: tuple[Size, ...], given: tuple[Size, ...]
 ) -> tuple[Size, ...]:
     if param.event_dim == 0:
         return ()
     if spec.event_dim == 0:  # Categorical: its own axis is not one of the value's
-        return shape[len(shape) - param.event_dim :]
+        return given[max(0, len(given) - param.event_dim) :] or (Size(()),)
     tail = event[len(event) - spec.event_dim :]
     return (tail[-1],) * param.event_dim if len(tail) < param.event_dim else tail
 
@@ -263,65 +252,125 @@ def _check_support(ctx: Context, spec: DistributionSpec, param: Parameter, arg: 
     if isinstance(wanted, Interval):
         ok = fits(given, wanted)
     elif isinstance(wanted, Structured) and wanted.kind == "simplex":
-        ok = given == wanted or not _surely_not_simplex(arg)
+        computed = not isinstance(arg, (ir.Reference, ir.Constant))
+        ok = given == wanted or (computed and hull(given).lower >= 0)
     else:  # matrices: what cannot be proved is checked where it is computed
-        ok = isinstance(given, Structured) or not isinstance(arg, ir.Constant)
+        ok = True
+    if isinstance(arg, ir.Stack) and isinstance(wanted, Structured):
+        ok = _may_be_simplex(arg) if wanted.kind == "simplex" else ok
     if ok:
         return
-    if isinstance(arg, ir.Constant):
-        found = f"it is {arg.value:g}"
-    elif isinstance(arg, ir.Reference):
-        found = f"`{arg.name}` is {given}"
-    else:
-        found = f"this is {given}"
     raise ctx.report.error(
         "GD401",
-        f"the {param.name} of {spec.name} must be {wanted}, but {found}",
+        f"the {param.name} of {spec.name} must be {shown(wanted)}, but {found(arg)}",
         arg.span,
         labels=_support_labels(ctx, arg),
-        help=_support_remedy(arg, param),
+        help=_support_remedy(ctx, arg, wanted),
     )
 
 
-def _surely_not_simplex(arg: ir.Expr) -> bool:
-    """A variable of another type; an expression may well sum to one."""
-    return isinstance(arg, (ir.Reference, ir.Constant)) and not isinstance(
-        arg.type.support, Structured
-    )
+def _may_be_simplex(arg: ir.Stack) -> bool:
+    """Whether literal entries are not negative and sum to one."""
+    if not all(isinstance(i, ir.Constant) for i in arg.items):
+        return True
+    numbers = [i.value for i in arg.items if isinstance(i, ir.Constant)]
+    return min(numbers) >= 0 and abs(sum(numbers) - 1) < 1e-6
 
 
 def _support_labels(ctx: Context, arg: ir.Expr) -> tuple[Label, ...]:
     if isinstance(arg, ir.Reference):
-        return ctx.scope.label(arg.name, f"`{arg.name}` gets its support here")
+        return ctx.label(arg, f"`{arg.name}` gets its support here")
     return ()
 
 
-def _support_remedy(arg: ir.Expr, param: Parameter) -> str:
-    wanted = param.support
-    if isinstance(arg, ir.Constant):
-        return f"give a value that is {wanted}"
-    if isinstance(wanted, Structured) and wanted.kind == "simplex":
+def _support_remedy(ctx: Context, arg: ir.Expr, wanted: Support) -> str:
+    known = hull(arg.type.support)
+    if isinstance(arg, ir.Constant) or known.lower == known.upper:
+        return f"give a value that is {shown(wanted)}"
+    if isinstance(wanted, Structured):
+        if isinstance(arg, ir.Stack):
+            return "probabilities sum to 1; `normalize([...])` divides by the sum"
         return "declare it `simplex[K]`, or use `softmax(...)`, or pass `logits =`"
-    if wanted == Interval(lower=0.0):
-        if isinstance(arg, ir.Reference):
-            return (
-                f"declare it positive: `{arg.name}: positive`, or give it a positive "
-                "distribution such as HalfNormal(5)"
-            )
-        return "make it positive, for example with `exp(...)`"
-    if wanted == Interval(lower=0.0, upper=1.0):
-        return "declare it `unit`, use `inv_logit(...)`, or pass `logits =`"
-    return f"declare it `{wanted}`"
+    doubt = intersect(known, wanted) if isinstance(wanted, Interval) else None
+    if isinstance(arg, ir.Reference):
+        return _declaring(ctx, arg.name, wanted)
+    if doubt is None:
+        return f"give a value that is {shown(wanted)}"
+    link = _LINKS.get(wanted, "")
+    return f"{link}name it with its type, which is then checked: `let r: {wanted} = ...`"
+
+
+_LINKS: dict[Support, str] = {
+    Interval(lower=0.0): "use `exp(...)`; or, if it is surely positive, ",
+    Interval(lower=0.0, upper=1.0): "use `inv_logit(...)`, or pass `logits =`; or, if it is "
+    "surely between 0 and 1, ",
+}
+
+
+def _declaring(ctx: Context, name: str, wanted: Support) -> str:
+    declared = ctx.scope.values.get(name)
+    keyword = declared.keyword if declared is not None and name not in ctx.locals else None
+    if keyword == "latent" and wanted == Interval(lower=0.0):
+        return (
+            f"give it a positive distribution such as `HalfNormal(5)`, or a narrower type: "
+            f"`latent {name}: positive ~ ...`"
+        )
+    if keyword == "latent" and wanted == Interval(lower=0.0, upper=1.0):
+        return f"give it a distribution on (0, 1) such as `Beta(1, 1)`, or use `inv_logit({name})`"
+    if keyword is None:
+        return f"declare it so: `{name}: {wanted}`"
+    checked = "; the data are then checked" if keyword in ("input", "observe") else ""
+    return f"declare it so: `{keyword} {name}: {wanted}`{checked}"
+
+
+def _support(ctx: Context, spec: DistributionSpec, typed: Typed, call: ast.Call) -> Support:
+    """The support of a draw, from what is known of the parameters."""
+    hulls = {p.name: hull(a.type.support) for p, a in typed}
+    support = spec.support_given(hulls, _own_shapes(typed))
+    if isinstance(support, Interval) and support.lower >= support.upper and not support.integer:
+        raise ctx.report.error(
+            "GD407",
+            f"{spec.name} has no value: its lower end {support.lower:g} is not below its upper "
+            f"end {support.upper:g}",
+            call.span,
+            help=f"it is called as `{spec.signature()}`",
+        )
+    return support
 
 
 def type_log_prob(ctx: Context, expr: ast.Call) -> ir.Expr:
     """``log_prob(d, x)``: the log density of a distribution at a value."""
-    if len(expr.arguments) != 2:
+    if len(expr.arguments) != 2 or any(a.keyword for a in expr.arguments):
         raise ctx.report.error(
-            "GD211", "`log_prob` takes a distribution and a value", expr.span,
+            "GD211",
+            "`log_prob` takes a distribution and a value",
+            expr.span,
             help="write `log_prob(Normal(0, 1), x)`",
         )
     value = ctx.typed(ctx, expr.arguments[1].value)
     distribution = type_distribution(ctx, expr.arguments[0].value, value.type)
+    _verify_value(ctx, distribution, value)
     plates = distribution.type.plates | value.type.plates
     return ir.LogProb(distribution, value, ValueType(plates), span=expr.span)
+
+
+def _verify_value(ctx: Context, distribution: ir.Distribution, value: ir.Expr) -> None:
+    """Verify that a distribution may have a value, as far as the text tells."""
+    drawn, given = distribution.type.support, value.type.support
+    if isinstance(drawn, Index) or isinstance(given, Index):
+        possible = (
+            isinstance(drawn, Index)
+            and isinstance(given, Index)
+            and ctx.sizes.agree(drawn.size, given.size)
+        )
+    else:
+        a, b = hull(drawn), hull(given)
+        possible = max(a.lower, b.lower) <= min(a.upper, b.upper)
+    if possible:
+        return
+    raise ctx.report.error(
+        "GD403",
+        f"a draw of {distribution.name} is {shown(drawn)}, but {found(value)}",
+        value.span,
+        labels=_support_labels(ctx, value),
+    )

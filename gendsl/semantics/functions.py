@@ -103,7 +103,9 @@ def _verify_result(ctx: Context, fn: ast.Fn, result: ir.Expr) -> None:
         f"{ValueType(frozenset(), result.type.event, result.type.support)}",
         fn.value.span,
         labels=(Label(fn.result.span, "declared here"),),
-        help=None if not same else "the type of a body is proved: make it wider, or compute a "
+        help=None
+        if not same
+        else "the type of a body is proved: make it wider, or compute a "
         "value that is surely of this type",
     )
 

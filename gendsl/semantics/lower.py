@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from gendsl.diagnostics import InternalCompilerError
 from gendsl.ir import nodes as ir
+from gendsl.semantics.axes import resolve_axes
 from gendsl.semantics.context import Context, Site
-from gendsl.semantics.declared import size_of, value_type
 from gendsl.semantics.expressions import type_expression
+from gendsl.semantics.functions import verify_functions
 from gendsl.semantics.guides import check_guides
 from gendsl.semantics.infer import infer_request
 from gendsl.semantics.order import dependency_order
 from gendsl.semantics.report import Poisoned, Report
-from gendsl.semantics.scope import Scope, build_scope
+from gendsl.semantics.scope import build_scope
 from gendsl.semantics.statements import type_variable
 from gendsl.semantics.targets import declare
 from gendsl.syntax import ast
@@ -18,143 +20,90 @@ from gendsl.types import Size
 
 __all__ = ["lower"]
 
+LATER = {
+    ast.Net: ("GD901", "networks (`net`)"),
+    ast.Flow: ("GD902", "flows (`flow`)"),
+    ast.Use: ("GD904", "fitted models and Python functions (`use`)"),
+}
+"""Declarations that this version cannot run."""
+
 
 def lower(program: ast.Program, report: Report) -> ir.Model | None:
     """The typed model of `program`, or None where `report` has errors."""
     scope = build_scope(program, report)
     ctx = Context(scope, report, type_expression)
     axes = _axes(ctx)
-    order, broken = dependency_order(scope, report)
-    ctx.poisoned |= broken
     _report_later(ctx)
-    _verify_functions(ctx)
+    verify_functions(ctx)
+    order, circular = dependency_order(scope, report)
+    ctx.poisoned |= circular
     variables = _variables(ctx, order)
     energies = _energies(ctx)
     check_guides(ctx)
     infer = infer_request(ctx)
     if report.failed:
         return None
-    doc = scope.model.doc
+    if len(variables) != len(scope.values) or len(energies) != len(scope.energies):
+        raise InternalCompilerError("a declaration was given up without a finding")
+    head = scope.model
     return ir.Model(
-        scope.model.name.id,
-        doc,
+        head.name.id,
+        head.doc,
         axes,
         variables,
         energies,
         (),
         infer,
         program.source,
-        scope.model.name.span,
+        head.name.span,
     )
 
 
 def _axes(ctx: Context) -> tuple[ir.Axis, ...]:
-    sizes: dict[str, Size] = {}
-    axes = []
-    for name, declared in ctx.scope.axes.items():
-        size: Size | None = None
-        with ctx.report.containing():
-            if declared.size is not None:
-                size = size_of(ctx, declared.size)
-                if size.value is not None and size.value < 0:
-                    ctx.report.error(
-                        "GD308",
-                        f"a size cannot be negative ({size.value})",
-                        declared.size.span,
-                        help="a size of 0 is legal and contributes nothing",
-                    )
-                if name in size.names:
-                    ctx.report.error(
-                        "GD501", f"the size of `{name}` depends on itself", declared.size.span
-                    )
-                    size = None
-        if size is not None:
-            sizes[name] = size
-        axes.append(_axis(ctx, declared, size))
-    ctx.sizes = sizes
-    return tuple(axes)
+    sizes = resolve_axes(ctx)
+    return tuple(_axis(ctx, axis, sizes.get(name)) for name, axis in ctx.scope.axes.items())
 
 
 def _axis(ctx: Context, declared: ast.PlateDecl | ast.DimDecl, size: Size | None) -> ir.Axis:
-    span = declared.name.span
+    name, span = declared.name.id, declared.name.span
     if isinstance(declared, ast.DimDecl):
-        return ir.Axis(declared.name.id, "dim", size, span=span)
-    owner = declared.owner.id if declared.owner is not None else None
-    if declared.owner is not None:
-        if not ctx.scope.is_plate(declared.owner.id):
-            plates = [a for a in ctx.scope.axes if ctx.scope.is_plate(a)]
-            ctx.report.error(
-                "GD114",
-                f"no plate is called `{declared.owner.id}`",
-                declared.owner.span,
-                help=ctx.scope.suggestion(declared.owner.id, plates),
-            )
-        else:
-            ctx.report.error(
-                "GD908",
-                f"ragged plates such as `{declared.name.id}[{owner}]` are part of the language, "
-                "but this version cannot run them yet",
-                declared.span,
-                help=f"use a long table: `plate row` with `input {owner}_of[row]: index({owner})`",
-            )
-    if declared.ordered:
-        return ir.Axis(declared.name.id, "sequence", size, owner, span=span)
-    return ir.Axis(declared.name.id, "plate", size, owner, span=span)
+        return ir.Axis(name, "dim", size, span=span)
+    owner = declared.owner
+    if owner is not None and not ctx.scope.is_plate(owner.id):
+        ctx.report.error(
+            "GD114",
+            f"no plate is called `{owner.id}`",
+            owner.span,
+            labels=ctx.scope.label(owner.id, f"`{owner.id}` is {ctx.scope.kind(owner.id)}"),
+            help=ctx.scope.suggestion(owner.id, ctx.scope.plates())
+            or f"declare `plate {owner.id}`",
+        )
+    elif owner is not None:
+        ctx.report.error(
+            "GD908",
+            f"ragged plates such as `{name}[{owner.id}]` are part of the language, "
+            "but this version cannot run them yet",
+            declared.span,
+            help=f"use a long table: `plate row` with `input {owner.id}_of[row]: "
+            f"index({owner.id})`",
+        )
+    owned = owner.id if owner is not None else None
+    return ir.Axis(name, "sequence" if declared.ordered else "plate", size, owned, span=span)
 
 
 def _report_later(ctx: Context) -> None:
-    """One finding for each kind of construct that this version cannot run."""
+    """One finding for each kind of declaration that this version cannot run."""
     seen: set[type] = set()
-    kinds = {
-        ast.Net: ("GD901", "networks (`net`)"),
-        ast.Flow: ("GD902", "flows (`flow`)"),
-        ast.Use: ("GD904", "fitted models and Python functions (`use`)"),
-    }
     for declared in ctx.scope.callables.values():
-        kind = kinds.get(type(declared))
-        if kind is None or type(declared) in seen:
+        kind = type(declared)
+        if kind not in LATER or kind in seen:
             continue
-        seen.add(type(declared))
-        code, what = kind
+        seen.add(kind)
+        code, what = LATER[kind]
         ctx.report.error(
             code,
             f"{what} are part of the language, but this version cannot run them yet",
             declared.span,
-        )
-
-
-def _verify_functions(ctx: Context) -> None:
-    """Type every `fn` once with its declared arguments, so that unused ones are checked too."""
-    for name, declared in ctx.scope.callables.items():
-        if not isinstance(declared, ast.Fn):
-            continue
-        with ctx.report.containing():
-            arguments: dict[str, ir.Expr] = {}
-            for parameter in declared.parameters:
-                type_, _, _ = value_type(ctx, parameter.type)
-                name_ = parameter.name.id
-                arguments[name_] = ir.Reference(name_, type_, span=parameter.name.span)
-            inner = ctx.inside(name, arguments)
-            result = inner.typed(inner, declared.value)
-            _verify_result(ctx, declared, result)
-
-
-def _verify_result(ctx: Context, fn: ast.Fn, result: ir.Expr) -> None:
-    if fn.result is None:
-        return
-    if not isinstance(fn.result, ast.NamedType):
-        raise ctx.report.error("GD204", "a function returns one value", fn.result.span)
-    wanted, _, _ = value_type(ctx, fn.result)
-    event = result.type.event
-    same = len(event) == len(wanted.event) and all(
-        ctx.agree(a, b) for a, b in zip(event, wanted.event, strict=True)
-    )
-    if not same:
-        raise ctx.report.error(
-            "GD303",
-            f"`{fn.name.id}` is declared to return {wanted}, but its body is {result.type}",
-            fn.value.span,
-            labels=ctx.scope.label(fn.name.id, "declared here"),
         )
 
 
@@ -176,7 +125,7 @@ def _variables(ctx: Context, order: list[str]) -> tuple[ir.Variable, ...]:
         try:
             done.append(type_variable(ctx, ctx.scope.values[name]))
         except Poisoned:
-            if ctx.declared[name].type is None:
+            if not ctx.declared[name].claimed:
                 ctx.poisoned.add(name)
     return tuple(done)
 

@@ -56,9 +56,15 @@ def _axis(ctx: Context, expr: ast.Name) -> ir.Expr:
     word = expr.id
     count = ctx.sizes.known(Size.named(word))
     if ctx.scope.is_plate(word):
-        support = COUNT if count is None else Interval(integer=True, lower=0.0, upper=float(max(count - 1, 0)))
+        support = (
+            COUNT
+            if count is None
+            else Interval(integer=True, lower=0.0, upper=float(max(count - 1, 0)))
+        )
         return ir.MemberNumber(word, ValueType(frozenset({word}), (), support), span=expr.span)
-    support = COUNT if count is None else Interval(integer=True, lower=float(count), upper=float(count))
+    support = (
+        COUNT if count is None else Interval(integer=True, lower=float(count), upper=float(count))
+    )
     return ir.SizeNumber(Size.named(word), ValueType(support=support), span=expr.span)
 
 

@@ -83,9 +83,7 @@ def _entry(
     return "constant" if _constant_args(distribution) else "refused"
 
 
-def _structured(
-    declared: Structured, drawn: Interval, distribution: ir.Distribution
-) -> Narrowing:
+def _structured(declared: Structured, drawn: Interval, distribution: ir.Distribution) -> Narrowing:
     if declared.kind == "angle":
         return Narrowing("none" if drawn == hull(declared) else "refused")
     if declared.kind != "ordered":

@@ -151,9 +151,7 @@ def _report_circle(
         more = ["..."] if len(circle) > SHOWN else []
         path = " -> ".join([*circle[:SHOWN], *more, circle[0]])
         message = f"these quantities depend on one another in a circle: {path}"
-    labels = tuple(
-        Label(needs[a][b].span, f"`{a}` needs `{b}`") for a, b in pairs[1:SHOWN]
-    )
+    labels = tuple(Label(needs[a][b].span, f"`{a}` needs `{b}`") for a, b in pairs[1:SHOWN])
     first, second = pairs[0]
     sequences = [a for a in scope.axes if scope.is_sequence(a)]
     step = sequences[0] if sequences else "t"

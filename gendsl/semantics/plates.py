@@ -39,12 +39,12 @@ def _origin(expr: ir.Expr, plate: str) -> ir.Expr:
         inner = source
 
 
-def _remedy(
-    ctx: Context, culprit: ir.Expr, plate: str, plates: frozenset[str], name: str
-) -> str:
+def _remedy(ctx: Context, culprit: ir.Expr, plate: str, plates: frozenset[str], name: str) -> str:
     sequence = ctx.scope.is_sequence(plate)
     if ctx.site is not None and ctx.site.step is not None and sequence:
-        return f"at a literal step name the step of the other value too: `x[{plate}={ctx.site.step}]`"
+        return (
+            f"at a literal step name the step of the other value too: `x[{plate}={ctx.site.step}]`"
+        )
     if not isinstance(culprit, ir.Reference):
         return f"declare `{name}` over `{plate}`, or reduce: `mean(..., {plate})`"
     shown = culprit.name

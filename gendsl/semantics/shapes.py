@@ -41,7 +41,9 @@ def _support(name: str, args: tuple[ir.Expr, ...]) -> Support:
     return FUNCTIONS[name].range(hulls)
 
 
-def _mismatch(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span, why: str) -> Poisoned:
+def _mismatch(
+    ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span, why: str
+) -> Poisoned:
     shapes = " and ".join(describe_event(a.type.event) or "a scalar" for a in args)
     labels: list[Label] = []
     for arg in args:

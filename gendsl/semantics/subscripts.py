@@ -12,7 +12,7 @@ from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import entry, hull
 from gendsl.source import Span
 from gendsl.syntax import ast
-from gendsl.types import Index, Size, ValueType, describe_event
+from gendsl.types import Index, Size, ValueType
 
 __all__ = ["type_subscript"]
 
@@ -224,9 +224,7 @@ def _gathered_axis(ctx: Context, cursor: _Cursor, support: Index) -> str | int |
     return None
 
 
-def _lagged(
-    ctx: Context, cursor: _Cursor, lag: tuple[str, int], item: ast.IndexItem
-) -> ir.Expr:
+def _lagged(ctx: Context, cursor: _Cursor, lag: tuple[str, int], item: ast.IndexItem) -> ir.Expr:
     value, (sequence, steps) = cursor.value, lag
     if not ctx.scope.is_sequence(sequence):
         raise ctx.report.error(

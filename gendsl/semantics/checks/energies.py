@@ -118,9 +118,7 @@ def _check_block(
         f"the normalising constant of this energy depends on `{owner.name}`, which is {kind}: "
         "it cannot be left out, and this version cannot compute it",
         energy.span,
-        labels=(
-            Label(owner.span, f"log Z of the block of {members} is a function of this"),
-        ),
+        labels=(Label(owner.span, f"log Z of the block of {members} is a function of this"),),
         help="an energy with learned parts is trained by score matching or contrastive divergence, "
         "which a later version brings; until then make it an input, or use a normalised "
         "distribution",

@@ -100,5 +100,3 @@ def _deep(model: ir.Model, expr: ir.Expr) -> list[str]:
                 if equation.value is not None:
                     stack.extend(references(equation.value))
     return found
-
-

@@ -62,7 +62,10 @@ def _check_reach(model: ir.Model, report: Report) -> None:
             report.warning(
                 "GD509",
                 f"no observation depends on the {variable.role} `{variable.name}`: "
-                + ("its posterior is its prior" if variable.role == "latent" else
-                   "it cannot be learned"),
+                + (
+                    "its posterior is its prior"
+                    if variable.role == "latent"
+                    else "it cannot be learned"
+                ),
                 variable.span,
             )
