@@ -33,8 +33,7 @@ def check(source: Source) -> CheckedModel:
         CompileError: with every independent mistake of the first stage that has one.
     """
     program, warnings = parse_with_warnings(source)
-    report = Report()
-    report.found.extend(warnings)
+    report = Report(warnings)
     model = lower(program, report)
     if model is not None:
         for rule in CHECKS:

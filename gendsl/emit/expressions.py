@@ -100,7 +100,7 @@ class Emitter:
             case ir.Reference():
                 return self._windowed(py.name(self.names.variables[expr.name]), expr)
             case ir.MemberNumber(plate=plate):
-                numbers = py.call("torch.arange", py.name(self.names.sizes[plate]))
+                numbers = py.call("torch.arange", py.call("float", py.name(self.names.sizes[plate])))
                 lifted = self.lifted(numbers, self.layout.depths[plate] - 1)
                 return self._windowed(lifted, expr)
             case ir.Apply():

@@ -28,9 +28,8 @@ def size_of(ctx: Context, expr: ast.Expr) -> Size:
             if name in ctx.scope.axes:
                 return Size.named(name)
             raise _unknown(ctx, expr)
-        case ast.Unary(op="-" | "+" as op, operand=operand):
-            inner = size_of(ctx, operand)
-            return inner if op == "+" else Size.of(-1) * inner
+        case ast.Unary(op="-", operand=operand):
+            return Size.of(-1) * size_of(ctx, operand)
         case ast.Chain(first=first, rest=rest) if all(op in "+-*" for op, _ in rest):
             total = size_of(ctx, first)
             for op, operand in rest:

@@ -78,7 +78,8 @@ def _entry(
         bounds = [b for b in (declared.lower, declared.upper) if abs(b) != inf]
         if isinstance(loc, ir.Constant) and bounds == [loc.value]:
             return "half"
-    if spec.has_cdf and not spec.discrete:
+    exact = spec.cdf_differentiable or _constant_args(distribution)
+    if spec.has_cdf and exact and not spec.discrete:
         return "cdf"
     return "constant" if _constant_args(distribution) else "refused"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import children
 from gendsl.semantics.context import Context
@@ -17,7 +18,7 @@ def verify_plates(ctx: Context, expr: ir.Expr, plates: frozenset[str], name: str
         return
     plate = extra[0]
     culprit = _origin(expr, plate)
-    labels = ()
+    labels: tuple[Label, ...] = ()
     if isinstance(culprit, ir.Reference):
         labels = ctx.label(culprit, f"`{culprit.name}` is declared over `{plate}` here")
     raise ctx.report.error(

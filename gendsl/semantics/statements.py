@@ -67,7 +67,11 @@ def _variable(
             f"`{name}` has neither a type nor an equation",
             first.target.span,
             help=f"write `{declaration.keyword} {name}: real`"
-            + ("" if isinstance(first, ast.Param) else f", or give it a distribution: `{name} ~ ...`"),
+            + (
+                ""
+                if isinstance(first, ast.Param)
+                else f", or give it a distribution: `{name} ~ ...`"
+            ),
         )
     return ir.Variable(
         name,

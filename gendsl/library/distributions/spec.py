@@ -65,6 +65,7 @@ class DistributionSpec:
         discrete: has a probability mass, not a density.
         has_rsample: draws are differentiable in the parameters.
         has_cdf: torch can compute ``cdf`` of it (univariate).
+        cdf_differentiable: that ``cdf`` has gradients in all parameters.
         symmetric: the density is symmetric about ``loc``.
         log_concave: in the value, for every parameter.
         improper: has no finite integral and no sampler (`Flat`).
@@ -88,6 +89,7 @@ class DistributionSpec:
     discrete: bool = False
     has_rsample: bool = True
     has_cdf: bool = False
+    cdf_differentiable: bool = True
     symmetric: bool = False
     log_concave: bool = False
     improper: bool = False

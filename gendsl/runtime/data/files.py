@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -181,6 +182,9 @@ def _unpacked(file: Path) -> int:
 def _netcdf(file: Path, path: str, key: str | None) -> RawData:
     del key
     try:
+        # h5netcdf complains on standard error about a file that h5py cannot open.
+        with h5py.File(file, "r"):
+            pass
         with xr.open_dataset(file, engine="h5netcdf") as dataset:
             _verify_bytes(dataset.nbytes, path)
             return data_of_dataset(dataset.load(), path)

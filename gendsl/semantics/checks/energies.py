@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
@@ -11,128 +12,135 @@ from gendsl.semantics.report import Report
 
 __all__ = ["check"]
 
+Variables = Mapping[str, ir.Variable]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _Block:
-    """Variables that energies normalise jointly, and what their Z depends on."""
+    """Variables that energies normalise jointly, and what the energies mention."""
 
-    members: frozenset[str]
-    mentioned: frozenset[str]
-    energies: tuple[ir.Energy, ...]
+    members: set[str]
+    mentioned: set[str]
+    energies: list[ir.Energy] = field(default_factory=list)
+
+    def merge(self, other: _Block) -> None:
+        """Take `other` in."""
+        self.members |= other.members
+        self.mentioned |= other.mentioned
+        self.energies += other.energies
 
 
 def check(model: ir.Model, report: Report) -> None:
     """Refuse energies that leave log Z to nobody (charter, section 5)."""
-    by_name = {v.name: v for v in model.variables}
-    depends = _dependencies(model)
-    blocks: list[_Block] = []
+    variables = {v.name: v for v in model.variables}
+    owner: dict[str, _Block] = {}
     for energy in model.energies:
-        names = _roots(energy.value, by_name)
-        random = {n for n in names if by_name[n].random}
-        if not random:
-            report.error(
-                "GD505",
-                "this energy mentions no random variable",
-                energy.span,
-                help="an energy weighs the values of latents and observed variables",
-            )
-            continue
-        undirected = {n for n in random if not by_name[n].equations}
-        members = undirected or _tilted(random, depends)
-        blocks.append(_Block(frozenset(members), frozenset(names), (energy,)))
-    for block in _merged(blocks):
-        _check_block(block, by_name, depends, report)
-    _check_undirected(model, blocks, report)
+        block = _block(energy, variables, report)
+        if block is not None:
+            _own(owner, block)
+    for block in {id(b): b for b in owner.values()}.values():
+        _check_block(block, variables, report)
+    _check_undirected(model, owner, report)
 
 
-def _roots(expr: ir.Expr, by_name: dict[str, ir.Variable]) -> set[str]:
-    """The variables other than lets that an expression depends on."""
-    found: set[str] = set()
+def _own(owner: dict[str, _Block], block: _Block) -> None:
+    """Note a block, merged with those that it shares a variable with."""
+    sharing = {id(owner[m]): owner[m] for m in sorted(block.members) if m in owner}
+    largest, *others = sorted(
+        [*sharing.values(), block], key=lambda b: len(b.members), reverse=True
+    )
+    for other in others:
+        owner.update(dict.fromkeys(other.members, largest))
+        largest.merge(other)
+    owner.update(dict.fromkeys(block.members, largest))
+
+
+def _block(energy: ir.Energy, variables: Variables, report: Report) -> _Block | None:
+    """What one energy normalises: the undirected variables in it, else those it tilts."""
+    mentioned = _roots([energy.value], variables)
+    random = {n for n in mentioned if variables[n].random}
+    if not random:
+        report.error(
+            "GD505",
+            "this energy mentions no random variable",
+            energy.span,
+            help="an energy weighs the values of latents and observed variables",
+        )
+        return None
+    undirected = {n for n in random if not variables[n].equations}
+    return _Block(undirected or _tilted(random, variables), mentioned, [energy])
+
+
+def _roots(exprs: list[ir.Expr], variables: Variables) -> set[str]:
+    """The variables other than lets that expressions depend on, directly or through lets."""
     seen: set[str] = set()
-    stack = list(references(expr))
+    stack = list(references(*exprs))
     while stack:
         name = stack.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        if by_name[name].role == "let":
-            for equation in by_name[name].equations:
-                stack.extend(references(*equation_expressions(equation)))
-        else:
-            found.add(name)
-    return found
+        if name not in seen:
+            seen.add(name)
+            if variables[name].role == "let":
+                stack.extend(references(*_right_sides(variables[name])))
+    return {n for n in seen if variables[n].role != "let"}
 
 
-def _dependencies(model: ir.Model) -> dict[str, set[str]]:
-    """For each variable, everything its own equations depend on, directly or not."""
-    by_name = {v.name: v for v in model.variables}
-    below: dict[str, set[str]] = {}
-    for variable in model.variables:
-        direct: set[str] = set()
-        for equation in variable.equations:
-            for expr in equation_expressions(equation):
-                direct |= _roots(expr, by_name)
-        direct.discard(variable.name)
-        below[variable.name] = direct.union(*(below.get(n, set()) for n in direct))
-    return below
+def _right_sides(variable: ir.Variable) -> list[ir.Expr]:
+    return [e for equation in variable.equations for e in equation_expressions(equation)]
 
 
-def _tilted(random: set[str], depends: dict[str, set[str]]) -> set[str]:
+def _ancestors(name: str, variables: Variables) -> set[str]:
+    """Everything that a variable depends on, directly or not."""
+    seen: set[str] = set()
+    stack = [name]
+    while stack:
+        for parent in references(*_right_sides(variables[stack.pop()])):
+            if parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return seen
+
+
+def _tilted(random: set[str], variables: Variables) -> set[str]:
     """Those on which no other variable of the energy depends."""
-    return {n for n in random if not any(n in depends[m] for m in random if m != n)}
+    needed: set[str] = set()
+    for name in sorted(random):
+        needed |= _ancestors(name, variables) - {name}
+    return random - needed
 
 
-def _merged(blocks: list[_Block]) -> list[_Block]:
-    merged: list[_Block] = []
-    for block in blocks:
-        apart = []
-        for other in merged:
-            if other.members & block.members:
-                block = _Block(
-                    other.members | block.members,
-                    other.mentioned | block.mentioned,
-                    other.energies + block.energies,
-                )
-            else:
-                apart.append(other)
-        merged = [*apart, block]
-    return merged
-
-
-def _check_block(
-    block: _Block,
-    by_name: dict[str, ir.Variable],
-    depends: dict[str, set[str]],
-    report: Report,
-) -> None:
-    parents = (block.mentioned | set().union(*(depends[m] for m in block.members))) - block.members
-    owed = [n for n in by_name if n in parents and by_name[n].role in ("param", "latent")]
+def _check_block(block: _Block, variables: Variables, report: Report) -> None:
+    """Refuse a block whose Z is a function of something learned or inferred."""
+    parents = set(block.mentioned)
+    for member in block.members:
+        parents |= _roots(_right_sides(variables[member]), variables)
+    parents -= block.members
+    owed = [n for n in variables if n in parents and variables[n].role in ("param", "latent")]
     if not owed:
         return
-    energy = block.energies[0]
-    members = ", ".join(f"`{m}`" for m in sorted(block.members))
-    owner = by_name[owed[0]]
+    members = ", ".join(f"`{m}`" for m in sorted(block.members)[:4])
+    owner = variables[owed[0]]
     kind = "learned" if owner.role == "param" else "inferred"
+    guilty = [e for e in block.energies if owner.name in _roots([e.value], variables)]
     report.error(
         "GD608",
         f"the normalising constant of this energy depends on `{owner.name}`, which is {kind}: "
         "it cannot be left out, and this version cannot compute it",
-        energy.span,
-        labels=(Label(owner.span, f"log Z of the block of {members} is a function of this"),),
-        help="an energy with learned parts is trained by score matching or contrastive divergence, "
-        "which a later version brings; until then make it an input, or use a normalised "
-        "distribution",
+        (guilty or block.energies)[0].span,
+        labels=(Label(owner.span, f"log Z of {members} is a function of this"),),
+        help="make it an input, or use a normalised distribution; energies with learned parts "
+        "are trained by score matching or contrastive divergence, which a later version brings",
     )
 
 
-def _check_undirected(model: ir.Model, blocks: list[_Block], report: Report) -> None:
-    owned = frozenset().union(*(b.members for b in blocks))
+def _check_undirected(model: ir.Model, owned: Mapping[str, _Block], report: Report) -> None:
     for variable in model.of_role("latent", "observed"):
-        if not variable.equations and variable.name not in owned:
-            word = "latent" if variable.role == "latent" else "observe"
-            report.error(
-                "GD506",
-                f"`{variable.name}` has no distribution, and no energy mentions it",
-                variable.span,
-                help=f"write `{word} {variable.name} ~ ...`, or `~ Flat()` for an improper prior",
-            )
+        if variable.equations or variable.name in owned:
+            continue
+        word = "latent" if variable.role == "latent" else "observe"
+        improper = ", or `~ Flat()` for an improper prior" if word == "latent" else ""
+        report.error(
+            "GD506",
+            f"`{variable.name}` has no distribution, and no energy mentions it",
+            variable.span,
+            help=f"write `{word} {variable.name} ~ ...`{improper}",
+        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import references
+from gendsl.ir.traversal import equation_expressions, references
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.semantics.report import Report
 from gendsl.semantics.supports import is_discrete, is_finite
@@ -29,74 +31,102 @@ def enumerable(variable: ir.Variable) -> bool:
 
 def check(model: ir.Model, report: Report) -> None:
     """Refuse latents that no method of this version can treat, with the alternatives."""
+    variables = {v.name: v for v in model.variables}
     for variable in model.of_role("latent"):
         if countable(variable):
             _refuse_countable(variable, model, report)
-        if is_discrete(variable.type.support) and variable.type.event:
+        elif is_discrete(variable.type.support) and variable.type.event:
             report.error(
                 "GD911",
                 f"`{variable.name}` is a discrete latent with an event shape; this is part of "
                 "the language, but this version cannot sum it out yet",
                 variable.span,
-                help="declare a plate for its entries",
+                help=f"declare a plate for its entries: `{variable.name}[entry]`",
             )
-        _check_moving_support(variable, model, report)
+        _check_moving_support(variable, variables, report)
+    _check_missing(model, report)
 
 
 def _refuse_countable(variable: ir.Variable, model: ir.Model, report: Report) -> None:
     labels: tuple[Label, ...] = ()
+    name, dist = variable.name, None
     if variable.equations and variable.equations[0].distribution is not None:
         dist = variable.equations[0].distribution
-        labels = (Label(dist.span, f"{dist.name} has infinitely many values"),)
-    asked = model.infer
-    if asked is not None and asked.method == "nuts":
-        labels = (*labels, Label(asked.span, "NUTS needs continuous latents"))
+        labels = (Label(dist.span, f"{dist.name} has no largest value that the text tells"),)
+    if model.infer is not None and model.infer.method == "nuts":
+        labels = (*labels, Label(model.infer.span, "NUTS needs continuous latents"))
+    remedy = (
+        f"bound it, for example `{name} ~ Binomial(20, p)`; or integrate it by hand (Poisson "
+        "with a Gamma rate is NegativeBinomial); or use a continuous approximation"
+    )
+    if dist is not None and "total_count" in dict(dist.args):
+        remedy = "bound the number of trials by its type, such as `input n: integer(0, 20)`"
     report.error(
         "GD601",
-        f"`{variable.name}` is a latent on infinitely many whole numbers: NUTS needs continuous "
+        f"`{name}` is a latent on infinitely many whole numbers: NUTS needs continuous "
         "latents, and enumeration needs finitely many values",
         variable.span,
         labels=labels,
-        help=f"bound it, for example `{variable.name} ~ Binomial(n, p)` or `Categorical(...)`; or "
-        "integrate it by hand (Poisson with a Gamma rate is NegativeBinomial); or use a "
-        "continuous approximation",
+        help=remedy,
     )
 
 
-def _check_moving_support(variable: ir.Variable, model: ir.Model, report: Report) -> None:
+def _check_missing(model: ir.Model, report: Report) -> None:
+    """Refuse missing counts on which other quantities depend: they cannot be summed out."""
+    used: dict[str, ir.Expr] = {}
+    for variable in model.variables:
+        for equation in variable.equations:
+            for name, reference in references(*equation_expressions(equation)).items():
+                used.setdefault(name, reference)
+    for energy in model.energies:
+        for name, reference in references(energy.value).items():
+            used.setdefault(name, reference)
+    for variable in model.of_role("observed"):
+        if variable.optional and countable(variable) and variable.name in used:
+            report.error(
+                "GD609",
+                f"values of `{variable.name}` may be missing, and others depend on them: "
+                "infinitely many whole numbers cannot be summed out",
+                variable.span,
+                labels=(Label(used[variable.name].span, "needed here"),),
+                help=f"bound it, such as `{variable.name}: integer(0, 20)?`, or drop the `?`",
+            )
+
+
+def _check_moving_support(
+    variable: ir.Variable, variables: Mapping[str, ir.Variable], report: Report
+) -> None:
     """A latent whose support moves with another unknown has no fixed bijection here."""
     if is_discrete(variable.type.support):
         return
-    unknown = {v.name for v in model.of_role("latent", "param")}
     for equation in variable.equations:
         dist = equation.distribution
         if dist is None or not callable(DISTRIBUTIONS[dist.name].support):
             continue
         if not isinstance(dist.type.support, Interval):
             continue
-        moving = [n for _, a in dist.args for n in _deep(model, a) if n in unknown]
-        if moving:
+        unknown = _unknown([a for _, a in dist.args], variables)
+        if unknown is not None:
             report.error(
                 "GD910",
-                f"the support of `{variable.name}` moves with the unknown `{moving[0]}`; this is "
+                f"the support of `{variable.name}` moves with the unknown `{unknown}`; this is "
                 "part of the language, but this version cannot run it yet",
                 dist.span,
                 help="draw it on (0, 1) and scale it with a `let`",
             )
 
 
-def _deep(model: ir.Model, expr: ir.Expr) -> list[str]:
-    """Every variable that `expr` depends on, through lets."""
-    found: list[str] = []
-    stack = list(references(expr))
+def _unknown(exprs: list[ir.Expr], variables: Mapping[str, ir.Variable]) -> str | None:
+    """A latent or param that expressions depend on, directly or through lets."""
+    seen: set[str] = set()
+    stack = list(reversed(references(*exprs)))
     while stack:
         name = stack.pop()
-        if name in found:
-            continue
-        found.append(name)
-        variable = model.variable(name)
-        if variable.role == "let":
+        variable = variables[name]
+        if variable.role in ("latent", "param"):
+            return name
+        if name not in seen and variable.role == "let":
             for equation in variable.equations:
-                if equation.value is not None:
-                    stack.extend(references(equation.value))
-    return found
+                stack.extend(references(*equation_expressions(equation)))
+        seen.add(name)
+    return None

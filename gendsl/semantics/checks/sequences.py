@@ -11,28 +11,25 @@ __all__ = ["check"]
 
 def check(model: ir.Model, report: Report) -> None:
     """Refuse lags and steps of quantities that are not data, once a model."""
+    data = {v.name for v in model.of_role("input", "observed")}
     for variable in model.variables:
         for equation in variable.equations:
             if variable.role != "observed" and equation.step is not None:
-                _refuse(variable, equation, report)
+                _refuse(variable.name, equation, report)
                 return
             for expr in walk(*equation_expressions(equation)):
-                if isinstance(expr, ir.Lag) and not _is_data(model, expr.value):
-                    _refuse(variable, expr, report)
+                if not isinstance(expr, ir.Lag):
+                    continue
+                if not isinstance(expr.value, ir.Reference) or expr.value.name not in data:
+                    _refuse(variable.name, expr, report)
                     return
 
 
-def _is_data(model: ir.Model, expr: ir.Expr) -> bool:
-    return isinstance(expr, ir.Reference) and model.variable(expr.name).role in (
-        "input",
-        "observed",
-    )
-
-
-def _refuse(variable: ir.Variable, node: ir.Equation | ir.Expr, report: Report) -> None:
+def _refuse(name: str, node: ir.Equation | ir.Expr, report: Report) -> None:
     report.error(
         "GD912",
-        f"`{variable.name}` recurs along a sequence; this is part of the language, but this "
-        "version runs lags of data only",
+        f"`{name}` recurs along a sequence of unknown values; this is part of the language, but "
+        "this version runs lags of inputs and observed values only",
         node.span,
+        help="put lags of the data in its place, such as `y[t-1]`, where the model allows it",
     )

@@ -1,10 +1,12 @@
-"""The model as a whole: something is random, every latent matters, every step is covered."""
+"""The model as a whole: something is random, everything matters, every step is covered."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.ir.traversal import equation_expressions, references
 from gendsl.semantics.report import Report
 
 __all__ = ["check"]
@@ -20,13 +22,25 @@ def check(model: ir.Model, report: Report) -> None:
             help="declare what is observed: `observe y[n] ~ Normal(mu, sigma)`",
         )
         return
-    _check_steps(model, report)
-    _check_reach(model, report)
+    needs = {v.name: set(_needs(v)) for v in model.variables}
+    _check_steps(model, needs, report)
+    _check_reach(model, needs, report)
 
 
-def _check_steps(model: ir.Model, report: Report) -> None:
+def _needs(variable: ir.Variable) -> Iterator[str]:
+    """The variables that a variable's equations and bounds mention."""
+    bounds = [b for b in (variable.lower, variable.upper) if b is not None]
+    yield from references(*bounds)
+    for equation in variable.equations:
+        yield from references(*equation_expressions(equation))
+
+
+def _check_steps(model: ir.Model, needs: dict[str, set[str]], report: Report) -> None:
     """A latent or a used let has an equation at every step of its sequence."""
+    used = set[str]().union(*needs.values(), *(references(e.value) for e in model.energies))
     for variable in model.of_role("latent", "let"):
+        if variable.role == "let" and variable.name not in used:
+            continue
         literal = {e.step for e in variable.equations if e.step is not None}
         for equation in variable.equations:
             missing = [s for s in range(equation.first) if s not in literal]
@@ -34,38 +48,54 @@ def _check_steps(model: ir.Model, report: Report) -> None:
                 steps = ", ".join(str(s) for s in missing[:3])
                 report.error(
                     "GD508",
-                    f"`{variable.name}` has no equation at step {steps}, to which its lags refer",
+                    f"`{variable.name}` has no equation at step {steps}, where its lags have "
+                    "nothing to refer to",
                     equation.span,
                     labels=(Label(variable.span, "declared here"),),
-                    help=f"add a base case: `{variable.name}[{missing[0]}] ...`",
+                    help=_base_case(variable, missing[0]),
                 )
 
 
-def _check_reach(model: ir.Model, report: Report) -> None:
-    """Warn of latents and params that no observation or energy depends on."""
-    reached: set[str] = set()
-    by_name = {v.name: v for v in model.variables}
-    stack = [v.name for v in model.of_role("observed")]
-    for energy in model.energies:
-        stack.extend(references(energy.value))
-    while stack:
-        name = stack.pop()
-        if name in reached:
-            continue
-        reached.add(name)
-        for equation in by_name[name].equations:
-            for expr in walk(*equation_expressions(equation)):
-                if isinstance(expr, ir.Reference):
-                    stack.append(expr.name)
-    for variable in model.of_role("latent", "param"):
-        if variable.name not in reached and model.of_role("observed"):
+def _base_case(variable: ir.Variable, step: int) -> str:
+    word = "latent" if variable.role == "latent" else "let"
+    sign = "~" if variable.role == "latent" else "="
+    others = ", ".join([*variable.axes[:-1], str(step)])
+    return f"add a base case: `{word} {variable.name}[{others}] {sign} ...`"
+
+
+def _check_reach(model: ir.Model, needs: dict[str, set[str]], report: Report) -> None:
+    """Warn of what the observations do not depend on: latents, params, inputs."""
+    observed = [v.name for v in model.of_role("observed")]
+    mentioned = [n for e in model.energies for n in references(e.value)]
+    reached = _reached([*observed, *mentioned], needs)
+    used = _reached([v.name for v in model.variables if v.role != "input"], needs)
+    used |= set(mentioned)
+    for variable in model.of_role("latent", "param") if observed else ():
+        if variable.name not in reached:
+            effect = "its posterior is its prior"
+            if variable.role == "param":
+                effect = "it cannot be learned"
             report.warning(
                 "GD509",
-                f"no observation depends on the {variable.role} `{variable.name}`: "
-                + (
-                    "its posterior is its prior"
-                    if variable.role == "latent"
-                    else "it cannot be learned"
-                ),
+                f"no observation depends on the {variable.role} `{variable.name}`: {effect}",
                 variable.span,
             )
+    for variable in model.of_role("input"):
+        if variable.name not in used:
+            report.warning(
+                "GD510",
+                f"nothing in the model uses the input `{variable.name}`",
+                variable.span,
+                help="use it, or delete it",
+            )
+
+
+def _reached(start: list[str], needs: dict[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    stack = list(start)
+    while stack:
+        name = stack.pop()
+        if name not in reached:
+            reached.add(name)
+            stack.extend(needs[name])
+    return reached
