@@ -19,14 +19,14 @@ def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """The floating-point type called `dtype`.
 
     Raises:
-        DataError: GD811 for anything but float32 and float64.
+        DataError: GD823 for anything but float32 and float64.
     """
     if isinstance(dtype, torch.dtype) and dtype in DTYPES.values():
         return dtype
     if isinstance(dtype, str) and dtype in DTYPES:
         return DTYPES[dtype]
     raise DataError(
-        [Diagnostic("GD811", f"`dtype` is float64 or float32, not {dtype!r}")]
+        [Diagnostic("GD823", f"`dtype` is float64 or float32, not {dtype!r}")]
     )
 
 
@@ -34,19 +34,19 @@ def resolve_device(device: str) -> torch.device:
     """The device called `device`, if this machine has it.
 
     Raises:
-        DataError: GD812 for a device that is unknown or absent.
+        DataError: GD824 for a device that is unknown or absent.
     """
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError):
         found = None
     if found is None or found.type not in ("cpu", "cuda"):
-        raise DataError([Diagnostic("GD812", f"`device` is cpu or cuda, not {device!r}")])
+        raise DataError([Diagnostic("GD824", f"`device` is cpu or cuda, not {device!r}")])
     if found.type == "cuda" and not torch.cuda.is_available():
         raise DataError(
             [
                 Diagnostic(
-                    "GD812",
+                    "GD824",
                     "this machine has no CUDA device that torch can use",
                     help="leave `device` out to run on the CPU",
                 )

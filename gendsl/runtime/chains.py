@@ -1,21 +1,25 @@
 """Several chains, in this process or in worker processes; the draws are the same either way.
 
 Workers are started as ``python -m gendsl.runtime.worker FOLDER`` and talk through files and
-lines of JSON: nothing is pickled, and a caller's script needs no ``__main__`` guard.
+lines of JSON: nothing is pickled, and a caller's script needs no ``__main__`` guard. Each runs one
+chain after another, since starting a process costs seconds.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,16 +31,20 @@ from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
 from gendsl.runtime.nuts import ChainResult, NutsOptions, run_chain
+from gendsl.runtime.potential import Potential, potential_of
 from gendsl.runtime.program import Executable
-from gendsl.runtime.stored_files import read_arrays, write_arrays
+from gendsl.runtime.wire import diagnostics_from, read_named, write_request
 
 __all__ = ["ChainReport", "Chains", "Job", "chain_seeds", "sample_chains"]
 
 ChainReport = Callable[[int, int, int, str, float, int], None]
 """(chain, iteration, total, phase, step size, divergences)."""
 
-SMALL = 2000
-"""With fewer iterations in all, starting workers costs more than it saves."""
+WORTHWHILE = 6.0
+"""Seconds of work below which no worker is started: importing torch takes that long."""
+
+STEPS_EXPECTED = 15
+"""Gradients an iteration, for that estimate."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Chains:
 
     values: dict[str, np.ndarray]
     stats: dict[str, np.ndarray]
+    note: str | None
 
 
 def chain_seeds(seed: int, chains: int) -> list[int]:
@@ -79,112 +88,152 @@ def sample_chains(
         cores: processes at most; by default the machine's, and one where that is quicker.
     """
     seeds = chain_seeds(seed, chains)
-    workers = min(chains, cores or os.cpu_count() or 1)
-    work = chains * (job.options.draws + job.options.warmup)
-    if job.device.type != "cpu" or (cores is None and work < SMALL):
-        workers = 1
-    if workers == 1:
-        results = [_here(job, k, s, report) for k, s in enumerate(seeds)]
-    else:
-        results = _in_workers(job, seeds, workers, report)
-    return Chains(_stacked([r.values for r in results]), _stacked([r.stats for r in results]))
+    with tensors(job.dtype, job.device, 0):
+        density = Density(job.executable, job.plan.noncentred)
+        potential = potential_of(density)
+        work = _seconds(potential) * STEPS_EXPECTED * (job.options.draws + job.options.warmup)
+        workers = min(chains, cores or _cores())
+        if job.device.type != "cpu" or (cores is None and work * chains < WORTHWHILE):
+            workers = 1
+        if workers == 1:
+            results = [
+                run_chain(density, potential, job.options, s, _reporter(report, k))
+                for k, s in enumerate(seeds)
+            ]
+        else:
+            results = _in_workers(job, seeds, workers, report)
+    values, stats = _stacked([r.values for r in results]), _stacked([r.stats for r in results])
+    return Chains(values, stats, potential.note)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _seconds(potential: Potential) -> float:
+    """The time of one gradient."""
+    point = np.zeros(potential.size)
+    potential(point)
+    started = time.perf_counter()
+    potential(point)
+    return time.perf_counter() - started
+
+
+def _reporter(
+    report: ChainReport | None, chain: int
+) -> Callable[[int, int, str, float, int], None] | None:
+    if report is None:
+        return None
+    return lambda *facts: report(chain, *facts)
 
 
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {n: np.stack([p[n] for p in parts]) for n in parts[0]}
 
 
-def _here(job: Job, chain: int, seed: int, report: ChainReport | None) -> ChainResult:
-    with tensors(job.dtype, job.device, seed):
-        density = Density(job.executable, job.plan.noncentred)
-        if report is None:
-            return run_chain(density, job.options)
-
-        def tell(iteration: int, total: int, phase: str, step: float, lost: int) -> None:
-            report(chain, iteration, total, phase, step, lost)
-
-        return run_chain(density, job.options, tell)
-
-
 def _in_workers(
     job: Job, seeds: list[int], workers: int, report: ChainReport | None
 ) -> list[ChainResult]:
-    with tempfile.TemporaryDirectory(prefix="gendsl-") as folder:
-        _write_request(job, Path(folder))
-        with _running() as processes, ThreadPoolExecutor(workers) as pool:
-            futures = [
-                pool.submit(_one, Path(folder), k, s, report, processes)
-                for k, s in enumerate(seeds)
-            ]
-            try:
-                return [f.result() for f in futures]
-            except BaseException:
-                for future in futures:
-                    future.cancel()
-                _stop(processes)
-                raise
+    with tempfile.TemporaryDirectory(prefix="gendsl-") as name:
+        folder = Path(name)
+        settings = {
+            "options": asdict(job.options),
+            "noncentred": list(job.plan.noncentred),
+            "method": job.plan.method,
+            "dtype": str(job.dtype).removeprefix("torch."),
+            "device": str(job.device),
+        }
+        write_request(folder, job.model.source, job.bound, settings)
+        with _started(folder, workers) as pool:
+            pool.run(seeds, report, job.model)
+        found = []
+        for chain in range(len(seeds)):
+            values, stats = read_named(folder / f"chain-{chain}.npz", "value", "stat")
+            found.append(ChainResult(values, stats))
+        return found
+
+
+class _Pool:
+    """Worker processes, and one queue of what they say."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self.folder = folder
+        self.said: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
+        self.processes = [self._start(k) for k in range(workers)]
+
+    def _start(self, number: int) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "gendsl.runtime.worker", str(self.folder)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        with self._errors(number).open("w", encoding="utf-8") as sink:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                text=True,
+                env=environment,
+            )
+        threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
+        return process
+
+    def _errors(self, number: int) -> Path:
+        return self.folder / f"errors-{number}.txt"
+
+    def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("{"):
+                self.said.put((number, json.loads(line)))
+        self.said.put((number, None))
+
+    def run(self, seeds: list[int], report: ChainReport | None, model: ir.Model) -> None:
+        """Hand out chains to whoever is free until all are done."""
+        waiting = list(enumerate(seeds))
+        left = len(waiting)
+        for number in range(len(self.processes)):
+            self._ask(number, *waiting.pop(0))
+        while left:
+            number, message = self.said.get()
+            if message is None:
+                raise InternalCompilerError(
+                    f"a worker stopped:\n{self._errors(number).read_text(encoding='utf-8')}"
+                )
+            if "refused" in message:
+                raise diagnostics_from(message["refused"], model.source)
+            if "done" in message:
+                left -= 1
+                if waiting:
+                    self._ask(number, *waiting.pop(0))
+            elif report is not None:
+                report(message["chain"], *message["progress"])
+
+    def _ask(self, number: int, chain: int, seed: int) -> None:
+        sink = self.processes[number].stdin
+        assert sink is not None
+        try:
+            print(chain, seed, file=sink, flush=True)
+        except OSError:  # it is gone, and its last words are in the queue
+            return
+
+    def stop(self) -> None:
+        """End every process at once, and wait until it is gone."""
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+        for process in self.processes:
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
 
 
 @contextmanager
-def _running() -> Iterator[list[subprocess.Popen[str]]]:
-    processes: list[subprocess.Popen[str]] = []
+def _started(folder: Path, workers: int) -> Iterator[_Pool]:
+    pool = _Pool(folder, workers)
     try:
-        yield processes
+        yield pool
     finally:
-        _stop(processes)
-
-
-def _stop(processes: list[subprocess.Popen[str]]) -> None:
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-
-
-def _write_request(job: Job, folder: Path) -> None:
-    arrays = {f"value:{n}": np.asarray(v) for n, v in job.bound.values.items()}
-    arrays |= {f"missing:{n}": np.asarray(v) for n, v in job.bound.missing.items()}
-    write_arrays(arrays, folder / "data.npz")
-    (folder / "model.gen").write_text(job.model.source.text, encoding="utf-8")
-    request = {
-        "name": job.model.source.name,
-        "sizes": {n: int(s) for n, s in job.bound.sizes.items()},
-        "options": asdict(job.options),
-        "noncentred": list(job.plan.noncentred),
-        "method": job.plan.method,
-        "dtype": str(job.dtype).removeprefix("torch."),
-        "device": str(job.device),
-    }
-    (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
-
-
-def _one(
-    folder: Path,
-    chain: int,
-    seed: int,
-    report: ChainReport | None,
-    processes: list[subprocess.Popen[str]],
-) -> ChainResult:
-    command = [sys.executable, "-m", "gendsl.runtime.worker", str(folder), str(chain), str(seed)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    errors = folder / f"errors-{chain}.txt"
-    with errors.open("w", encoding="utf-8") as sink:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=sink, text=True, env=environment
-        )
-        processes.append(process)
-        assert process.stdout is not None
-        for line in process.stdout:
-            if report is not None and line.startswith("["):
-                iteration, total, phase, step, lost = json.loads(line)
-                report(chain, iteration, total, phase, step, lost)
-        status = process.wait()
-    if status != 0:
-        raise InternalCompilerError(
-            f"chain {chain} stopped with status {status}:\n{errors.read_text(encoding='utf-8')}"
-        )
-    arrays = read_arrays(folder / f"chain-{chain}.npz")
-    return ChainResult(_named(arrays, "value:"), _named(arrays, "stat:"))
-
-
-def _named(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+        pool.stop()

@@ -33,7 +33,15 @@ from gendsl.runtime.stored_files import (
 )
 from gendsl.runtime.stored_trees import read_tree, write_tree
 
-__all__ = ["FORMAT_VERSION", "SavedRun", "load_run", "load_tree", "save_run", "save_tree"]
+__all__ = [
+    "FORMAT_VERSION",
+    "SavedRun",
+    "load_run",
+    "load_tree",
+    "save_run",
+    "save_tree",
+    "verify_target",
+]
 
 FORMAT = "gendsl-run"
 FORMAT_VERSION = 1
@@ -204,6 +212,21 @@ def save_run(
     return target
 
 
+def verify_target(folder: str | Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder in which a run cannot or may not be written, before there is a run.
+
+    Raises:
+        DataError: GD806, GD807 or GD809, as `save_run` would.
+    """
+    target = Path(os.path.realpath(folder))
+    _check_target(target, overwrite=overwrite)
+    parent = next(p for p in target.parents if os.path.lexists(p))
+    if not parent.is_dir():
+        raise refuse("GD809", f"cannot write {folder}: {parent} is not a folder")
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise refuse("GD809", f"cannot write {folder}: the folder {parent} is not writable")
+
+
 def _check_target(target: Path, *, overwrite: bool) -> None:
     if not os.path.lexists(target):
         return
@@ -218,7 +241,8 @@ def _check_target(target: Path, *, overwrite: bool) -> None:
         message = f"{target} is not empty and not a run of this gendsl: it is left alone"
         raise refuse("GD806", message, "choose another folder") from error
     if not overwrite:
-        raise refuse("GD807", f"{target} holds a run already", "pass overwrite=True to replace it")
+        remedy = "pass overwrite=True (on the command line --overwrite) to replace it"
+        raise refuse("GD807", f"{target} holds a run already", remedy)
     others = sorted(names - OWNED)
     if others:
         message = f"{target} holds other files beside the run: {', '.join(others[:5])}"

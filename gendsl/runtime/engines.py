@@ -94,10 +94,12 @@ def _nuts(setting: Setting) -> Outcome:
             seed=setting.seed,
         )
     shaped = {n: v.reshape(chains, options.draws, *v.shape[1:]) for n, v in posterior.items()}
-    attrs = {
+    attrs: dict[str, float | int | str] = {
         "max_tree_depth": options.max_tree_depth,
         "sampling_seconds": time.monotonic() - started,
     }
+    if found.note:
+        attrs["note"] = found.note
     return Outcome("mcmc", {"posterior": shaped, "sample_stats": found.stats}, {}, attrs)
 
 
@@ -124,7 +126,7 @@ def _point(setting: Setting) -> Outcome:
     model = setting.compiled.checked.ir
     with tensors(setting.dtype, setting.device, setting.seed):
         density = Density(setting.executable)
-        found = maximise(density, int(setting.option("steps")))
+        found = maximise(density, int(setting.option("steps")), setting.seed)
         batch = Batch(setting.executable)
 
         def natural(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -147,6 +149,8 @@ def _point(setting: Setting) -> Outcome:
         "gradient_norm": found.gradient_norm,
         "iterations": found.iterations,
     }
+    if found.note:
+        attrs["note"] = found.note
     if found.positive_definite is not None:
         attrs["hessian_positive_definite"] = int(found.positive_definite)
     return Outcome("point", groups, {}, attrs)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import minimize
 from torch import Tensor
 
 from gendsl.runtime.density import Density
-from gendsl.runtime.nuts import initial_point
+from gendsl.runtime.potential import Potential, objective_of, unflatten
+from gendsl.runtime.starting import starting_point
 
 __all__ = ["Optimum", "maximise"]
+
+RESTARTS = 5
 
 CURVATURE_LIMIT = 400
 """Above this many coordinates the observed information is not computed."""
@@ -33,6 +36,7 @@ class Optimum:
         gradient_norm: of the objective in unconstrained coordinates.
         iterations: how many the optimiser took.
         positive_definite: whether the observed information is; None if not computed.
+        note: why the evaluation was slow, if it was.
     """
 
     values: dict[str, np.ndarray]
@@ -42,80 +46,69 @@ class Optimum:
     gradient_norm: float
     iterations: int
     positive_definite: bool | None
+    note: str | None
 
 
-def maximise(
-    density: Density, steps: int, report: Callable[[int, float], None] | None = None
-) -> Optimum:
+def maximise(density: Density, steps: int, seed: int) -> Optimum:
     """Maximise the log density, in unconstrained coordinates but without their Jacobian.
 
     Args:
         density: what is maximised, over all of its unknowns.
         steps: iterations at most.
-        report: called with the iteration and the objective.
+        seed: of the starting point, where the declared one has no finite density.
     """
-    start = _start(density)
-    point = start.clone().requires_grad_(requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [point],
-        max_iter=20,
-        tolerance_grad=1e-10,
-        tolerance_change=1e-14,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = _loss(density, point)
-        loss.backward()
-        return loss
-
-    done, previous = 0, float("inf")
-    while done < steps:
-        loss = float(optimizer.step(closure))
-        done += 20
-        if report is not None:
-            report(done, -loss)
-        if not np.isfinite(loss) or abs(previous - loss) <= 1e-12 * max(1.0, abs(loss)):
+    objective = objective_of(density)
+    point = _start(density, objective, seed)
+    done = 0
+    for _ in range(RESTARTS):  # a fresh approximation of the curvature often goes on
+        found = minimize(
+            objective,
+            point,
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": max(1, steps - done),
+                "maxfun": 20 * steps,
+                "maxcor": 20,
+                "maxls": 50,
+                "ftol": 1e-15,
+                "gtol": 1e-10,
+            },
+        )
+        better = bool(np.isfinite(found.fun)) and bool(np.isfinite(found.x).all())
+        gained = bool(np.abs(found.x - point).max(initial=0.0) > 0)
+        point, done = found.x if better else point, done + int(found.nit)
+        if not better or not gained or done >= steps:
             break
-        previous = loss
-    return _report(density, point.detach(), done)
+    return _report(density, torch.as_tensor(point, dtype=objective.dtype), done, objective.note)
 
 
-def _start(density: Density) -> Tensor:
+def _start(density: Density, objective: Potential, seed: int) -> np.ndarray:
     """Declared initial values of params, and a plain point for the rest, if finite there."""
-    parts = []
+    parts = [torch.zeros(0)]
     for u in density.unknowns:
         if u.param:
             parts.append(u.transform.inv(density.params[u.name]).reshape(-1))
         else:
             parts.append(torch.zeros(u.size))
-    point = torch.cat(parts) if parts else torch.zeros(0)
-    with torch.no_grad():
-        try:
-            if bool(torch.isfinite(_loss(density, point))):
-                return point
-        except ValueError:
-            pass
-    found = initial_point(density)
-    return torch.cat([found[u.name].reshape(-1) for u in density.unknowns])
+    point = torch.cat(parts).cpu().numpy().astype(np.float64)
+    value, gradient = objective(point)
+    if np.isfinite(value) and np.isfinite(gradient).all():
+        return point
+    return starting_point(density, objective, np.random.default_rng(seed)).position
 
 
 def _values(density: Density, point: Tensor) -> dict[str, Tensor]:
-    values, start = {}, 0
-    for u in density.unknowns:
-        own = point[start : start + u.size].reshape(u.unconstrained_shape)
-        values[u.name] = u.transform(own)
-        start += u.size
-    return values
+    return density.constrain(unflatten(density, point))
 
 
 def _loss(density: Density, point: Tensor) -> Tensor:
     return -density.log_prob(_values(density, point))
 
 
-def _report(density: Density, point: Tensor, iterations: int) -> Optimum:
+def _report(
+    density: Density, point: Tensor, iterations: int, note: str | None
+) -> Optimum:
     leaf = point.clone().requires_grad_(requires_grad=True)
     loss = _loss(density, leaf)
     (gradient,) = torch.autograd.grad(loss, leaf)
@@ -132,6 +125,7 @@ def _report(density: Density, point: Tensor, iterations: int) -> Optimum:
         norm,
         iterations,
         definite,
+        note,
     )
 
 

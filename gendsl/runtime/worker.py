@@ -1,25 +1,31 @@
-"""One chain in a process of its own: ``python -m gendsl.runtime.worker FOLDER CHAIN SEED``."""
+"""A process that runs chains: ``python -m gendsl.runtime.worker FOLDER``.
+
+It reads a line ``CHAIN SEED`` for each chain from standard input, and ends, whatever it is doing,
+when that is closed: so it never outlives the process that started it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
+import queue
 import sys
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from gendsl.compiler import replan
+from gendsl.diagnostics import DataError
 from gendsl.frontend import check
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
-from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
+from gendsl.runtime.failures import in_words
 from gendsl.runtime.nuts import NutsOptions, run_chain
+from gendsl.runtime.potential import potential_of
 from gendsl.runtime.program import executable
-from gendsl.runtime.stored_files import read_arrays, write_arrays
-from gendsl.source import Source
+from gendsl.runtime.wire import diagnostics_to, read_request, write_named
 
 __all__ = ["main"]
 
@@ -27,41 +33,54 @@ EVERY = 0.1
 """Seconds between two reports."""
 
 
-@dataclass(slots=True)
+def _tell(**message: Any) -> None:
+    print(json.dumps(message), flush=True)
+
+
 class _Teller:
     """Writes progress to standard output, not more often than is useful."""
 
-    last: float = field(default=0.0)
+    def __init__(self, chain: int) -> None:
+        self.chain, self.last = chain, 0.0
 
     def __call__(self, iteration: int, total: int, phase: str, step: float, lost: int) -> None:
         now = time.monotonic()
         if iteration == total or now - self.last > EVERY:
             self.last = now
-            print(json.dumps([iteration, total, phase, step, lost]), flush=True)
+            _tell(chain=self.chain, progress=[iteration, total, phase, step, lost])
+
+
+def _listen(jobs: queue.SimpleQueue[tuple[int, int]]) -> None:
+    """Queue chains as they are asked for; leave at once when nobody can ask any more."""
+    for line in sys.stdin:
+        chain, seed = line.split()
+        jobs.put((int(chain), int(seed)))
+    os._exit(0)
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Run one chain of the request in a folder and leave its draws there."""
-    folder, chain, seed = Path(arguments[0]), int(arguments[1]), int(arguments[2])
-    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    text = (folder / "model.gen").read_text(encoding="utf-8")
-    arrays = read_arrays(folder / "data.npz")
-    compiled = replan(check(Source(request["name"], text)), request["method"])
-    bound = BoundData(
-        sizes=request["sizes"],
-        values={n[6:]: a for n, a in arrays.items() if n.startswith("value:")},
-        missing={n[8:]: a for n, a in arrays.items() if n.startswith("missing:")},
-        labels={},
-        notes=(),
-    )
+    """Run the chains that are asked for, on the request in a folder."""
+    folder = Path(arguments[0])
+    jobs: queue.SimpleQueue[tuple[int, int]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
+    source, bound, request = read_request(folder)
+    compiled = replan(check(source), request["method"])
+    model = compiled.checked.ir
     dtype, device = resolve_dtype(request["dtype"]), resolve_device(request["device"])
-    with tensors(dtype, device, seed):
-        ready = executable(compiled.program, compiled.checked.ir, bound, dtype, device)
-        density = Density(ready, tuple(request["noncentred"]))
-        result = run_chain(density, NutsOptions(**request["options"]), _Teller())
-    stored = {f"value:{n}": np.asarray(v) for n, v in result.values.items()}
-    stored |= {f"stat:{n}": np.asarray(v) for n, v in result.stats.items()}
-    write_arrays(stored, folder / f"chain-{chain}.npz")
+    options = NutsOptions(**request["options"])
+    try:
+        with tensors(dtype, device, 0), in_words(model):
+            ready = executable(compiled.program, model, bound, dtype, device)
+            density = Density(ready, tuple(request["noncentred"]))
+            potential = potential_of(density)
+            while True:
+                chain, seed = jobs.get()
+                result = run_chain(density, potential, options, seed, _Teller(chain))
+                parts = {"value": result.values, "stat": result.stats}
+                write_named(parts, folder / f"chain-{chain}.npz")
+                _tell(chain=chain, done=True)
+    except DataError as error:
+        _tell(refused=diagnostics_to(error))
 
 
 if __name__ == "__main__":

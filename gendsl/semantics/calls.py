@@ -11,11 +11,12 @@ from gendsl.library.functions.spec import FunctionSpec
 from gendsl.semantics import shapes
 from gendsl.semantics.aliases import function_remedy
 from gendsl.semantics.context import Context
+from gendsl.semantics.remedies import support_labels, support_remedy, verify_not_blamed
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import fits, found, hull, shown
 from gendsl.source import Span
 from gendsl.syntax import ast
-from gendsl.types import REAL, Index, Interval, Size, ValueType, describe_event
+from gendsl.types import POSITIVE, REAL, Index, Interval, Size, ValueType, describe_event
 
 __all__ = [
     "apply",
@@ -152,14 +153,15 @@ def _verify_domain(ctx: Context, spec: FunctionSpec, position: int, arg: ir.Expr
         raise nominal_error(ctx, arg.span, (arg,))
     if domain == REAL or fits(hull(given), domain) or _touches(hull(given), domain):
         return
+    verify_not_blamed(ctx, arg, domain)
     word = spec.operator if spec.operator in ("and", "or", "not", "if") else spec.name
     part = "the condition of `if`" if word == "if" else f"the argument of `{word}`"
     raise ctx.report.error(
         "GD402",
         f"{part} must be {shown(domain)}, but {found(arg)}",
         arg.span,
-        labels=_support_label(ctx, arg),
-        help=_domain_remedy(arg, domain),
+        labels=support_labels(ctx, arg),
+        help=support_remedy(ctx, arg, domain),
     )
 
 
@@ -168,36 +170,19 @@ def _touches(given: Interval, domain: Interval) -> bool:
     return not domain.integer and given.lower == given.upper == domain.lower
 
 
-def _support_label(ctx: Context, arg: ir.Expr) -> tuple[Label, ...]:
-    if isinstance(arg, ir.Reference):
-        return ctx.label(arg, f"`{arg.name}` gets its support here")
-    return ()
-
-
-def _domain_remedy(arg: ir.Expr, domain: Interval) -> str | None:
-    if isinstance(arg, ir.Constant):
-        return None
-    if domain.integer:
-        return "compare it, for example `x > 0`"
-    if isinstance(arg, ir.Reference):
-        return f"declare it so: `{arg.name}: {domain}`"
-    return (
-        f"give it a name and a type, which is checked as the model runs: `let v: {domain} = ...`"
-    )
-
-
 def _verify_power(ctx: Context, base: ir.Expr, exponent: ir.Expr) -> None:
     """Verify that a power is a number: a negative base needs a whole exponent."""
     below, power = hull(base.type.support), hull(exponent.type.support)
     whole = power.integer or (power.lower == power.upper and float(power.lower).is_integer())
     if below.lower >= 0 or whole:
         return
+    verify_not_blamed(ctx, base, POSITIVE)
     raise ctx.report.error(
         "GD402",
         f"the base of a power that is not whole must be positive, but {found(base)}",
         base.span,
-        labels=_support_label(ctx, base),
-        help=_domain_remedy(base, Interval(lower=0.0)),
+        labels=support_labels(ctx, base),
+        help=support_remedy(ctx, base, POSITIVE),
     )
 
 

@@ -99,6 +99,9 @@ def _interval(
             dist.span,
             help="observe the value as `real`, or use a discrete distribution",
         )
+    if drawn.integer and not declared.integer:
+        whole = declared.lower <= drawn.lower and drawn.upper <= declared.upper
+        return drawn if whole else None
     return intersect(declared, drawn)
 
 

@@ -12,7 +12,7 @@ from gendsl.semantics.scope import Scope
 from gendsl.semantics.sizes import Sizes
 from gendsl.source import NOWHERE, Span
 from gendsl.syntax import ast
-from gendsl.types import Size, ValueType
+from gendsl.types import Size, Support, ValueType
 
 __all__ = ["Context", "Declared", "Nesting", "Site"]
 
@@ -68,10 +68,12 @@ class Context:
         poisoned: values and functions that have been reported; whatever needs one of them
             is given up silently.
         assumed: types that a recursion took for granted, by name.
+        blamed: variables whose support has been found too wide, and for what.
         sizes: what the text says of sizes.
         locals: the arguments of the function whose body is being typed.
         site: the equation being typed.
         calls: the functions whose bodies are being typed, outermost first.
+        outermost: the call in the text for whose sake they are.
         weights: how many operations each result of a function stands for, by identity.
         nesting: how deep the typer is.
     """
@@ -82,10 +84,12 @@ class Context:
     declared: dict[str, Declared] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)
     assumed: dict[str, ValueType] = field(default_factory=dict)
+    blamed: set[tuple[str, Support]] = field(default_factory=set)
     sizes: Sizes = field(default_factory=Sizes)
     locals: Mapping[str, ir.Expr] = field(default_factory=dict)
     site: Site | None = None
     calls: tuple[str, ...] = ()
+    outermost: ast.Expr | None = None
     weights: dict[int, tuple[ir.Expr, int, int]] = field(default_factory=dict)
     nesting: Nesting = field(default_factory=Nesting)
 
@@ -93,9 +97,11 @@ class Context:
         """The same state, typing the equation `site`."""
         return replace(self, site=site)
 
-    def inside(self, function: str, locals: Mapping[str, ir.Expr]) -> Context:
+    def inside(
+        self, function: str, locals: Mapping[str, ir.Expr], call: ast.Expr | None
+    ) -> Context:
         """The same state, inside the body of `function`, which sees only its arguments."""
-        return replace(self, locals=locals, calls=(*self.calls, function))
+        return replace(self, locals=locals, calls=(*self.calls, function), outermost=call)
 
     def all_typed(self, exprs: Iterable[ast.Expr]) -> tuple[ir.Expr, ...]:
         """Type several expressions and report the mistakes of all of them.

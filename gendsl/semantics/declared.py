@@ -75,8 +75,8 @@ def _interval(
     if least >= most:
         raise ctx.report.error(
             "GD201",
-            f"no value is {type_.name.id} between {least:g} and {most:g}: the lower bound is "
-            "not below the upper one",
+            f"this type has no values: its lower bound {least:g} is not below its upper bound "
+            f"{most:g}",
             type_.span,
             help="write the smaller bound first" if least > most else None,
         )

@@ -9,24 +9,32 @@ from gendsl.library.distributions.spec import DistributionSpec, Parameter
 from gendsl.semantics.aliases import distribution_remedy
 from gendsl.semantics.context import Context
 from gendsl.semantics.forms import Given, given_arguments
+from gendsl.semantics.remedies import (
+    shape_origin,
+    support_labels,
+    support_remedy,
+    verify_not_blamed,
+)
 from gendsl.semantics.report import Poisoned
-from gendsl.semantics.supports import fits, found, hull, intersect, shown
+from gendsl.semantics.supports import fits, found, hull, shown
 from gendsl.syntax import ast
 from gendsl.types import Index, Interval, Size, Structured, Support, ValueType, describe_event
 
 __all__ = ["LATER", "type_distribution", "type_log_prob"]
 
-LATER = (
-    "Mixture",
-    "Censored",
-    "Product",
-    "ZeroInflated",
-    "Hurdle",
-    "Diffusion",
-    "Score",
-    "LogDensity",
-)
-"""Distributions of the charter that arrive later."""
+LATER = {
+    "Mixture": "draw the component: `latent z[n]: index(k) ~ Categorical(w)`, then "
+    "`Normal(mu[z], sigma)`; it is summed out exactly",
+    "Censored": "",
+    "Product": "",
+    "ZeroInflated": "draw whether the count is free: `latent on[n] ~ Bernoulli(p)`, then "
+    "`Poisson(rate * on)`; it is summed out exactly",
+    "Hurdle": "",
+    "Diffusion": "",
+    "Score": "",
+    "LogDensity": "",
+}
+"""Distributions of the charter that arrive later, and what to write until then."""
 
 Typed = list[tuple[Parameter, ir.Expr]]
 
@@ -72,7 +80,7 @@ def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
             )
         raise ctx.report.error(
             "GD213",
-            "a distribution is expected after `~`",
+            "a distribution is expected here",
             expr.span,
             help="for a fixed relation write `let x = ...`",
         )
@@ -104,16 +112,19 @@ def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
             "GD905",
             f"`{word}(...)` is part of the language, but this version cannot run it yet",
             call.span,
+            help=LATER[word] or None,
         )
     kind = ctx.scope.kind(word)
     if kind is not None:
         return ctx.report.error(
             "GD213",
-            f"a distribution is expected after `~`, and `{word}` is {kind}",
+            f"a distribution is expected here, and `{word}` is {kind}",
             name.span,
             labels=ctx.scope.label(word, "declared here"),
             help="for a fixed relation write `let x = ...`",
         )
+    with ctx.report.containing():
+        ctx.all_typed(a.value for a in call.arguments)  # what is wrong in them is reported too
     remedy = distribution_remedy(word) or ctx.scope.suggestion(word, DISTRIBUTIONS, LATER)
     return ctx.report.error(
         "GD111",
@@ -164,7 +175,7 @@ def _event(
                 f"a draw of {spec.name} is a {'vector' if own == 1 else 'matrix'}, but the "
                 f"declared type is {describe_event(target.event) or 'a scalar'}",
                 call.span,
-                help=f"declare its size: `{target.support}[K]`",
+                help=f"declare its size: `{_vector_type(spec, target)}[K]`",
             )
         return target.event
     lead: tuple[Size, ...] = ()
@@ -183,6 +194,10 @@ def _event(
     return (*lead, *tail)
 
 
+def _vector_type(spec: DistributionSpec, target: ValueType) -> Support:
+    return spec.support if isinstance(spec.support, Structured) else target.support
+
+
 def _verify_no_unit_axis(
     ctx: Context, event: tuple[Size, ...], typed: Typed, call: ast.Call
 ) -> None:
@@ -190,13 +205,19 @@ def _verify_no_unit_axis(
     if all(size.value != 1 for size in event):
         return
     cause = next((a for _, a in typed if any(s.value == 1 for s in a.type.event)), None)
+    origin = shape_origin(cause) if cause is not None else None
+    shape = describe_event(event)
+    entry, labels = "x[0]", _shape_labels(ctx, origin) if origin is not None else ()
+    if isinstance(origin, ir.Reference):
+        entry = f"{origin.name}[0]"
+    name = ctx.site.name if ctx.site is not None else "y"
     raise ctx.report.error(
         "GD322",
-        f"a draw would have the shape {describe_event(event)}, with an axis of size 1",
-        cause.span if cause is not None else call.span,
-        labels=ctx.label(cause, "this shape comes from here") if cause is not None else (),
-        help="take the entry, `x[0]`, or declare the shape: "
-        f"`y: real{describe_event(event)}`; nothing of size 1 ever stretches",
+        f"`{name}` would get the shape {shape} from its distribution, with an axis of size 1",
+        origin.span if origin is not None else call.span,
+        labels=labels,
+        help=f"take the entry, `{entry}`; or write the type, `{name}: real{shape}`, if that is "
+        "the shape of the data; nothing of size 1 ever stretches",
     )
 
 
@@ -221,18 +242,24 @@ def _check_shape(
         f"{describe_event(given) or 'a scalar'}",
         arg.span,
         labels=_shape_labels(ctx, arg),
-        help=_shape_remedy(param, given),
+        help=_shape_remedy(param, arg),
     )
 
 
 def _shape_labels(ctx: Context, arg: ir.Expr) -> tuple[Label, ...]:
-    shape = describe_event(arg.type.event) or "a scalar"
-    return ctx.label(arg, f"`{arg.name}` is {shape}") if isinstance(arg, ir.Reference) else ()
+    origin = shape_origin(arg)
+    if not isinstance(origin, ir.Reference):
+        return ()
+    shape = describe_event(origin.type.event) or "a scalar"
+    return ctx.label(origin, f"`{origin.name}` is {shape}")
 
 
-def _shape_remedy(param: Parameter, given: tuple[Size, ...]) -> str:
+def _shape_remedy(param: Parameter, arg: ir.Expr) -> str:
+    given, origin = arg.type.event, shape_origin(arg)
     if param.event_dim and not given:
         return "a list is written `[a, b]`; a plate becomes a vector with `collect(x, p)`"
+    if [s.value for s in given] == [1] and isinstance(origin, ir.Reference):
+        return f"take the entry: `{origin.name}[0]`; nothing of size 1 ever stretches"
     return "shapes agree by the names of their sizes; nothing of size 1 stretches"
 
 
@@ -260,67 +287,27 @@ def _check_support(ctx: Context, spec: DistributionSpec, param: Parameter, arg: 
         ok = _may_be_simplex(arg) if wanted.kind == "simplex" else ok
     if ok:
         return
+    verify_not_blamed(ctx, arg, wanted)
+    told = found(arg) if _total(arg) is None else f"its entries sum to {_total(arg):g}"
     raise ctx.report.error(
         "GD401",
-        f"the {param.name} of {spec.name} must be {shown(wanted)}, but {found(arg)}",
+        f"the {param.name} of {spec.name} must be {shown(wanted)}, but {told}",
         arg.span,
-        labels=_support_labels(ctx, arg),
-        help=_support_remedy(ctx, arg, wanted),
+        labels=support_labels(ctx, arg),
+        help=support_remedy(ctx, arg, wanted),
     )
 
 
 def _may_be_simplex(arg: ir.Stack) -> bool:
     """Whether literal entries are not negative and sum to one."""
-    if not all(isinstance(i, ir.Constant) for i in arg.items):
-        return True
-    numbers = [i.value for i in arg.items if isinstance(i, ir.Constant)]
-    return min(numbers) >= 0 and abs(sum(numbers) - 1) < 1e-6
+    return _total(arg) is None or (hull(arg.type.support).lower >= 0 and _total(arg) == 1)
 
 
-def _support_labels(ctx: Context, arg: ir.Expr) -> tuple[Label, ...]:
-    if isinstance(arg, ir.Reference):
-        return ctx.label(arg, f"`{arg.name}` gets its support here")
-    return ()
-
-
-def _support_remedy(ctx: Context, arg: ir.Expr, wanted: Support) -> str:
-    known = hull(arg.type.support)
-    if isinstance(arg, ir.Constant) or known.lower == known.upper:
-        return f"give a value that is {shown(wanted)}"
-    if isinstance(wanted, Structured):
-        if isinstance(arg, ir.Stack):
-            return "probabilities sum to 1; `normalize([...])` divides by the sum"
-        return "declare it `simplex[K]`, or use `softmax(...)`, or pass `logits =`"
-    doubt = intersect(known, wanted) if isinstance(wanted, Interval) else None
-    if isinstance(arg, ir.Reference):
-        return _declaring(ctx, arg.name, wanted)
-    if doubt is None:
-        return f"give a value that is {shown(wanted)}"
-    link = _LINKS.get(wanted, "")
-    return f"{link}name it with its type, which is then checked: `let r: {wanted} = ...`"
-
-
-_LINKS: dict[Support, str] = {
-    Interval(lower=0.0): "use `exp(...)`; or, if it is surely positive, ",
-    Interval(lower=0.0, upper=1.0): "use `inv_logit(...)`, or pass `logits =`; or, if it is "
-    "surely between 0 and 1, ",
-}
-
-
-def _declaring(ctx: Context, name: str, wanted: Support) -> str:
-    declared = ctx.scope.values.get(name)
-    keyword = declared.keyword if declared is not None and name not in ctx.locals else None
-    if keyword == "latent" and wanted == Interval(lower=0.0):
-        return (
-            f"give it a positive distribution such as `HalfNormal(5)`, or a narrower type: "
-            f"`latent {name}: positive ~ ...`"
-        )
-    if keyword == "latent" and wanted == Interval(lower=0.0, upper=1.0):
-        return f"give it a distribution on (0, 1) such as `Beta(1, 1)`, or use `inv_logit({name})`"
-    if keyword is None:
-        return f"declare it so: `{name}: {wanted}`"
-    checked = "; the data are then checked" if keyword in ("input", "observe") else ""
-    return f"declare it so: `{keyword} {name}: {wanted}`{checked}"
+def _total(arg: ir.Expr) -> float | None:
+    """The sum of literal entries, rounded as people write them."""
+    if not isinstance(arg, ir.Stack) or not all(isinstance(i, ir.Constant) for i in arg.items):
+        return None
+    return round(sum(i.value for i in arg.items if isinstance(i, ir.Constant)), 6)
 
 
 def _support(ctx: Context, spec: DistributionSpec, typed: Typed, call: ast.Call) -> Support:
@@ -330,8 +317,8 @@ def _support(ctx: Context, spec: DistributionSpec, typed: Typed, call: ast.Call)
     if isinstance(support, Interval) and support.lower >= support.upper and not support.integer:
         raise ctx.report.error(
             "GD407",
-            f"{spec.name} has no value: its lower end {support.lower:g} is not below its upper "
-            f"end {support.upper:g}",
+            f"this {spec.name} has no values: its lower end {support.lower:g} is not below its "
+            f"upper end {support.upper:g}",
             call.span,
             help=f"it is called as `{spec.signature()}`",
         )
@@ -372,5 +359,5 @@ def _verify_value(ctx: Context, distribution: ir.Distribution, value: ir.Expr) -
         "GD403",
         f"a draw of {distribution.name} is {shown(drawn)}, but {found(value)}",
         value.span,
-        labels=_support_labels(ctx, value),
+        labels=support_labels(ctx, value),
     )

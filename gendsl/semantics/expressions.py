@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from gendsl.diagnostics import Label
+from gendsl.diagnostics import InternalCompilerError, Label
 from gendsl.ir import nodes as ir
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.functions import FUNCTIONS, OPERATORS
@@ -69,17 +69,17 @@ def _typed(ctx: Context, expr: ast.Expr) -> ir.Expr:  # noqa: C901 - one case fo
         case ast.Member():
             raise _member(ctx, expr)
         case ast.Pipe():
-            raise ctx.report.error(
-                "GD206",
-                "`|>` stands after a distribution only, on the right of `~`",
-                expr.span,
-                help="to apply a function to a value, call it: `f(x)`",
-            )
+            raise InternalCompilerError("the parser lets `|>` stand only after a distribution")
         case _:
             assert_never(expr)
 
 
 def _member(ctx: Context, expr: ast.Expr) -> Poisoned:
+    owner = expr
+    while isinstance(owner, (ast.Member, ast.Call)):
+        owner = owner.value if isinstance(owner, ast.Member) else owner.function
+    if not isinstance(owner, ast.Name) or owner.id not in ctx.scope.callables:
+        ctx.typed(ctx, owner)  # a name that is not declared is reported as such
     return ctx.report.error(
         "GD904",
         "fitted models and Python functions (`use`) are part of the language, but this version "
@@ -209,7 +209,9 @@ def _call(ctx: Context, expr: ast.Call) -> ir.Expr:
         )
     spec = FUNCTIONS.get(name)
     if spec is None or spec.operator is not None:
-        raise calls.unknown_function(ctx, expr.function)
+        error = calls.unknown_function(ctx, expr.function)
+        ctx.all_typed(a.value for a in expr.arguments)
+        raise error
     if spec.kind is Kind.REDUCTION:
         return calls.reduce(ctx, spec, expr)
     if spec.kind is Kind.SHAPED:

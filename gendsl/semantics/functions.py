@@ -12,9 +12,10 @@ from gendsl.semantics.calls import bound_arguments
 from gendsl.semantics.context import Context
 from gendsl.semantics.declared import value_type
 from gendsl.semantics.order import called
+from gendsl.semantics.remedies import support_remedy
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.sorting import sorted_by_need
-from gendsl.semantics.supports import fits, found, shown
+from gendsl.semantics.supports import fits, found
 from gendsl.syntax import ast
 from gendsl.types import Index, Structured, Support, ValueType
 
@@ -63,7 +64,7 @@ def _verify(ctx: Context, fn: ast.Fn) -> None:
                 "GD101", f"the argument `{name}` is declared twice", parameter.name.span
             )
         arguments[name] = ir.Reference(name, type_)
-    inner = ctx.inside(fn.name.id, arguments)
+    inner = ctx.inside(fn.name.id, arguments, None)
     result = inner.typed(inner, fn.value)
     _verify_result(ctx, fn, result)
 
@@ -132,7 +133,7 @@ def type_call(ctx: Context, name: str, expr: ast.Call) -> ir.Expr:
         raise Poisoned
     for parameter, arg in zip(fn.parameters, args, strict=True):
         _check_argument(ctx, name, parameter, arg)
-    inner = ctx.inside(name, dict(zip(params, args, strict=True)))
+    inner = ctx.inside(name, dict(zip(params, args, strict=True)), ctx.outermost or expr)
     result = replace(inner.typed(inner, fn.value), span=expr.span)
     operations, depth = _weight(ctx, result)
     if operations > MOST_OPERATIONS or depth > DEEPEST:
@@ -141,13 +142,12 @@ def type_call(ctx: Context, name: str, expr: ast.Call) -> ir.Expr:
 
 
 def too_large(ctx: Context, expr: ast.Expr) -> Poisoned:
-    """Report a call that stands for too much."""
-    inside = f" in `{ctx.calls[-1]}`" if ctx.calls else ""
+    """Report a call that stands for too much, where the outermost call is."""
     return ctx.report.error(
-        "GD513",
-        f"this call{inside} stands for too many operations: bodies of functions are put in place "
-        "of their calls",
-        expr.span,
+        "GD511",
+        "this call stands for too many operations: bodies of functions are put in place of "
+        "their calls",
+        (ctx.outermost or expr).span,
         help="name what is used several times with `let`",
     )
 
@@ -175,13 +175,12 @@ def _weight(ctx: Context, expr: ir.Expr) -> tuple[int, int]:
 
 def _check_argument(ctx: Context, name: str, parameter: ast.Parameter, arg: ir.Expr) -> None:
     wanted = _parameter_type(ctx, parameter)
-    if ctx.agree(arg.type.event, wanted.event) and _accepts(ctx, wanted.support, arg):
+    same = ctx.agree(arg.type.event, wanted.event)
+    if same and _accepts(ctx, wanted.support, arg):
         return
-    if ctx.agree(arg.type.event, wanted.event):
-        told = found(arg)
-    else:
-        shown_type = ValueType(frozenset(), arg.type.event, arg.type.support)
-        told = f"this is {shown(arg.type.support) if not arg.type.event else shown_type}"
+    told = found(arg)
+    if not same:
+        told = f"this is {ValueType(frozenset(), arg.type.event, arg.type.support)}"
     labels = [Label(parameter.name.span, f"`{name}` declares it here")]
     if isinstance(arg, ir.Reference):
         labels += ctx.label(arg, f"`{arg.name}` is declared here")
@@ -190,4 +189,5 @@ def _check_argument(ctx: Context, name: str, parameter: ast.Parameter, arg: ir.E
         f"the argument `{parameter.name.id}` of `{name}` is {wanted}, but {told}",
         arg.span,
         labels=tuple(labels),
+        help=support_remedy(ctx, arg, wanted.support) if same else None,
     )

@@ -28,7 +28,8 @@ def check_guides(ctx: Context) -> None:
             f"a guide is for a latent, and no latent is called `{name}`",
             guide.target.name.span,
             labels=ctx.scope.label(name, f"`{name}` is declared here"),
-            help=ctx.scope.suggestion(name, latents),
+            help=ctx.scope.suggestion(name, latents)
+            or (f"the latents are {', '.join(latents)}" if latents else None),
         )
     for name in latents:
         if name not in covered:

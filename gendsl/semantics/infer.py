@@ -72,8 +72,7 @@ def _option(
         kind = "a whole number" if option.integer else "a number"
         ctx.report.error(
             "GD607",
-            f"`{option.name}` ({option.meaning}) is {kind} from {option.lower:g} to "
-            f"{option.upper:g}",
+            f"`{option.name}` ({option.meaning}) is {kind} from {option.lower} to {option.upper}",
             argument.value.span,
             labels=(Label(argument.span, f"the default is {option.default}"),),
         )

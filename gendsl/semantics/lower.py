@@ -21,11 +21,19 @@ from gendsl.types import Size
 __all__ = ["lower"]
 
 LATER = {
-    ast.Net: ("GD901", "networks (`net`)"),
-    ast.Flow: ("GD902", "flows (`flow`)"),
-    ast.Use: ("GD904", "fitted models and Python functions (`use`)"),
+    ast.Net: (
+        "GD901",
+        "networks (`net`)",
+        "write the function out, with unknown weights: `x @ w + b`",
+    ),
+    ast.Flow: ("GD902", "flows (`flow`)", "use a distribution, or a mixture of several"),
+    ast.Use: (
+        "GD904",
+        "fitted models and Python functions (`use`)",
+        "write its equations into this model",
+    ),
 }
-"""Declarations that this version cannot run."""
+"""Declarations that this version cannot run, and what to do."""
 
 
 def lower(program: ast.Program, report: Report) -> ir.Model | None:
@@ -99,11 +107,12 @@ def _report_later(ctx: Context) -> None:
         if kind not in LATER or kind in seen:
             continue
         seen.add(kind)
-        code, what = LATER[kind]
+        code, what, remedy = LATER[kind]
         ctx.report.error(
             code,
             f"{what} are part of the language, but this version cannot run them yet",
             declared.span,
+            help=remedy,
         )
 
 

@@ -37,12 +37,10 @@ def narrowing(variable: ir.Variable, distribution: ir.Distribution) -> Narrowing
         return Narrowing("flat")
     if isinstance(declared, Structured) and isinstance(drawn, Interval):
         return _structured(declared, drawn, distribution)
-    bounds_move = variable.lower is not None or variable.upper is not None
-    if declared == drawn and not bounds_move:
-        return Narrowing("none")
     if isinstance(declared, Interval) and isinstance(drawn, Interval):
-        if bounds_move and DISTRIBUTIONS[distribution.name].has_cdf:
-            return Narrowing("cdf")
+        if variable.lower is not None or variable.upper is not None:
+            spec = DISTRIBUTIONS[distribution.name]
+            return Narrowing("cdf" if spec.has_cdf and not spec.discrete else "refused")
         return Narrowing(_entry(declared, drawn, distribution))
     return Narrowing("none" if _same_kind(declared, drawn) else "refused")
 
@@ -71,7 +69,7 @@ def _entry(
     declared: Interval, drawn: Interval, distribution: ir.Distribution
 ) -> Literal["none", "half", "cdf", "constant", "refused"]:
     spec = DISTRIBUTIONS[distribution.name]
-    if declared == drawn:
+    if declared.lower <= drawn.lower and drawn.upper <= declared.upper:
         return "none"
     if spec.symmetric:
         loc = dict(distribution.args).get("loc")

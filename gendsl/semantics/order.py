@@ -50,11 +50,12 @@ def _fixed_parts(expr: ast.Expr) -> tuple[ast.Expr, ...]:
 
 
 def _is_lagged(expr: ast.Subscript, scope: Scope) -> bool:
-    """Whether a subscript refers to another step; looking ahead is reported when it is typed."""
+    """Whether a subscript refers to another step; one that cannot is reported when typed."""
     for item in expr.items:
-        lag = lag_of(item.value)
-        if lag is not None and lag[1] != 0 and scope.is_sequence(lag[0]):
-            return True
+        match item.value:
+            case ast.Chain(first=ast.Name(id=name), rest=((op, step), *_)):
+                if op in "+-" and scope.is_plate(name) and step != ast.NumberExpr(0, "0"):
+                    return True
     return False
 
 

@@ -48,6 +48,8 @@ def _remedy(ctx: Context, culprit: ir.Expr, plate: str, plates: frozenset[str], 
         )
     if not isinstance(culprit, ir.Reference):
         return f"declare `{name}` over `{plate}`, or reduce: `mean(..., {plate})`"
+    if isinstance(culprit.type.support, Index):
+        return f"declare `{name}` over `{plate}`"
     shown = culprit.name
     index = _index_into(ctx, plate, plates)
     if index is not None:

@@ -56,16 +56,19 @@ def _mismatch(
         f"`{shown}` cannot take {shapes}: {why}",
         span,
         labels=tuple(labels),
-        help=_matmul_remedy(args) if name == "matmul" else None,
+        help=_matmul_remedy(ctx, args) if name == "matmul" else None,
     )
 
 
-def _matmul_remedy(args: tuple[ir.Expr, ...]) -> str:
+def _matmul_remedy(ctx: Context, args: tuple[ir.Expr, ...]) -> str:
     left, right = args
     if not left.type.event or not right.type.event:
         return "to multiply by a number write `*`"
-    if len(left.type.event) == 2 and left.type.event[0] == right.type.event[0]:
-        return "multiply by `transpose(...)` of the matrix"
+    if ctx.sizes.agree(right.type.event[-1], left.type.event[0]):
+        names = [a.name if isinstance(a, ir.Reference) else "(...)" for a in (right, left)]
+        return f"the sizes agree the other way round: `{' @ '.join(names)}`"
+    if len(left.type.event) == 2 and ctx.sizes.agree(left.type.event[0], right.type.event[0]):
+        return "the sizes agree for `transpose(...)` of the left side"
     return "the last size of the left side and the first of the right side are to be the same"
 
 

@@ -175,12 +175,13 @@ def _literal(
 
 def _no_event_axis(value: ir.Expr, at: int, item: ast.IndexItem, ctx: Context) -> Poisoned:
     plates = sorted(value.type.plates)
+    name = value.name if isinstance(value, ir.Reference) else ""
     none_left = "there is none left" if value.type.event else "this value has none"
     return ctx.report.error(
         "GD313",
         f"a whole number addresses an event axis, and {none_left}",
         item.span,
-        help=f"to take one member of a plate write `[{plates[0]}={at}]`" if plates else None,
+        help=f"to take one member of a plate write `{name}[{plates[0]}={at}]`" if plates else None,
     )
 
 

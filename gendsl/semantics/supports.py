@@ -6,7 +6,18 @@ from math import inf
 
 from gendsl.ir import nodes as ir
 from gendsl.library.functions.intervals import interval_of as hull
-from gendsl.types import Index, Interval, Structured, Support
+from gendsl.types import (
+    BINARY,
+    COUNT,
+    INTEGER,
+    POSITIVE,
+    REAL,
+    UNIT,
+    Index,
+    Interval,
+    Structured,
+    Support,
+)
 
 __all__ = [
     "entry",
@@ -75,9 +86,7 @@ def possible(given: Support, claimed: Support) -> bool:
     if isinstance(given, Index) or isinstance(claimed, Index):
         return given == claimed
     a, b = hull(given), hull(claimed)
-    if a.lower == a.upper:
-        return fits(a, claimed if isinstance(claimed, Interval) else b)
-    return max(a.lower, b.lower) <= min(a.upper, b.upper)
+    return fits(a, b) if a.lower == a.upper else intersect(a, b) is not None
 
 
 def intersect(a: Interval, b: Interval) -> Interval | None:
@@ -102,11 +111,38 @@ def found(expr: ir.Expr) -> str:
         return f"it is {given.lower:g}"
     if isinstance(expr, ir.Reference):
         return f"`{expr.name}` is {shown(given)}"
-    return f"all that is known of this is that it is {shown(given)}"
+    return f"this is only known to be {shown(given)}"
+
+
+PROSE: dict[Support, str] = {
+    UNIT: "between 0 and 1",
+    BINARY: "0 or 1",
+    INTEGER: "a whole number",
+    COUNT: "a whole number from 0 on",
+}
+KINDS = {
+    "simplex": "a simplex (entries from 0 to 1 that sum to 1)",
+    "ordered": "ordered (increasing entries)",
+    "covariance": "a covariance matrix",
+    "correlation": "a correlation matrix",
+    "cholesky": "a Cholesky factor",
+}
 
 
 def shown(support: Support) -> str:
-    """A support in prose; bounds beyond what a type can say are spelled out."""
-    if isinstance(support, Interval) and support.lower == support.upper:
-        return f"the number {support.lower:g}"
-    return str(support)
+    """A support in prose, after "it is"."""
+    if support in PROSE:
+        return PROSE[support]
+    if isinstance(support, Structured):
+        return KINDS.get(support.kind, str(support))
+    if isinstance(support, Index) or support in (REAL, POSITIVE):
+        return str(support)
+    low, high = support.lower, support.upper
+    if low == high:
+        return f"{low:g}"
+    number = "a whole number " if support.integer else ""
+    if low == -inf:
+        return f"{number}at most {high:g}"
+    if high == inf:
+        return f"{number}at least {low:g}"
+    return f"{number}between {low:g} and {high:g}"

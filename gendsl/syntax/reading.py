@@ -10,7 +10,14 @@ from pathlib import Path
 from gendsl.diagnostics import CompileError, Diagnostic
 from gendsl.source import Source
 
-__all__ = ["SIZE_LIMIT", "check_not_empty", "check_size", "read_source", "source_from_text"]
+__all__ = [
+    "SIZE_LIMIT",
+    "check_not_empty",
+    "check_size",
+    "read_source",
+    "source_from_bytes",
+    "source_from_text",
+]
 
 SIZE_LIMIT = 128 * 1024
 """The largest model text, in bytes."""
@@ -42,6 +49,15 @@ def read_source(path: Path | str) -> Source:
             data = file.read(SIZE_LIMIT + 4)  # a byte order mark does not count
     except (OSError, ValueError) as error:
         raise _no_model(name, _reason(error)) from error
+    return source_from_bytes(data, name)
+
+
+def source_from_bytes(data: bytes, name: str) -> Source:
+    """The model text that the content of a file spells; messages call it `name`.
+
+    Raises:
+        CompileError: it is no text, or too large.
+    """
     return Source(name, _normalised(_decoded(data, name), name))
 
 

@@ -231,8 +231,9 @@ class _Binder:
             size = self.sizes.known[axis.name]
             stated = self.members.stated.get(axis.name)
             names = stated.labels if stated else self.members.final.get(axis.name)
-            if names is None and len(self.known.get(axis.name, ())) == size:
-                names = self.members.fitted[axis.name] if self._keeps_numbers(axis) else None
+            fitted = self.members.fitted.get(axis.name)
+            if names is None and fitted and len(fitted) == size and self._keeps_numbers(axis):
+                names = fitted
             labels[axis.name] = _label_array(list(range(size)) if names is None else names)
         for key, names in self.members.final.items():
             labels.setdefault(key, _label_array(names))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -144,9 +145,9 @@ def _npz(file: Path, path: str, key: str | None) -> RawData:
             _verify_bytes(sum(info.file_size for info in packed.infolist()), path)
         with np.load(file, allow_pickle=False) as arrays:
             values: dict[object, object] = {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError) as error:
-        raise data_error("GD703", f"{path} is damaged or is not an NPZ file") from error
-    except ValueError as error:
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes NumPy fail in many ways
         if "allow_pickle" in str(error):
             raise data_error(
                 "GD703",
@@ -169,7 +170,9 @@ def _parquet(file: Path, path: str, key: str | None) -> RawData:
             nested = pa.types.is_nested(column.type)
             values = column.to_pylist() if nested else column.to_pandas()
             columns[name] = Entry(name, as_array(values, origin), origin, rows=Rows())
-    except pa.ArrowException as error:
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # a damaged file makes Arrow fail in many ways
         raise data_error("GD703", f"{path} is damaged or is not a Parquet file") from error
     return RawData(tables=(Table(key, path, columns, table.num_rows),))
 
@@ -181,17 +184,33 @@ def _unpacked(file: Path) -> int:
 
 def _netcdf(file: Path, path: str, key: str | None) -> RawData:
     del key
+    with _silent_cleanup():
+        dataset = _dataset(file, path)
+    if dataset is None:
+        raise data_error("GD703", f"{path} is damaged or is not a NetCDF-4 file")
+    return data_of_dataset(dataset, path)
+
+
+def _dataset(file: Path, path: str) -> xr.Dataset | None:
     try:
-        # h5netcdf complains on standard error about a file that h5py cannot open.
-        with h5py.File(file, "r"):
-            pass
         with xr.open_dataset(file, engine="h5netcdf") as dataset:
             _verify_bytes(dataset.nbytes, path)
-            return data_of_dataset(dataset.load(), path)
-    except DataError:
+            return dataset.load()
+    except (DataError, MemoryError):
         raise
-    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        raise data_error("GD703", f"{path} is damaged or is not a NetCDF-4 file") from error
+    except Exception:  # a damaged file makes h5netcdf fail in many ways
+        return None
+
+
+@contextmanager
+def _silent_cleanup() -> Iterator[None]:
+    """Keep h5netcdf's files, when they could not be opened, from writing to standard error."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 EXTENSIONS = {

@@ -71,6 +71,8 @@ def _check_reach(model: ir.Model, needs: dict[str, set[str]], report: Report) ->
     used = _reached([v.name for v in model.variables if v.role != "input"], needs)
     used |= set(mentioned)
     for variable in model.of_role("latent", "param") if observed else ():
+        if variable.role == "latent" and not variable.equations:
+            continue
         if variable.name not in reached:
             effect = "its posterior is its prior"
             if variable.role == "param":

@@ -1,0 +1,152 @@
+"""``gendsl explain``: the long text of a code, or the facts about a word of the language."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Iterator
+from inspect import getdoc
+
+from gendsl.commands.arguments import Command, Parser
+from gendsl.diagnostics import DataError, Diagnostic, nearest
+from gendsl.explanations import all_codes, explain
+from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.library.distributions.spec import DistributionSpec
+from gendsl.library.functions import FUNCTIONS, OPERATOR_FUNCTIONS
+from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.library.methods import LATER, METHODS, MethodSpec
+from gendsl.types import REAL
+
+__all__ = ["COMMAND"]
+
+WIDTH = 96
+
+
+def _declare(parser: Parser) -> None:
+    parser.files.add_argument(
+        "word",
+        metavar="WORD",
+        nargs="?",
+        help="a code such as GD301, a distribution, a function, an operator or a method; "
+        "without it, the codes are listed",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    word = arguments.word
+    lines = _codes() if word is None else _explained(word.strip("`'\"[]()"))
+    print("\n".join(lines))
+    return 0
+
+
+def _codes() -> Iterator[str]:
+    for code in all_codes():
+        found = explain(code)
+        yield f"{code}  {found[0] if found else ''}"
+
+
+def _explained(word: str) -> Iterator[str]:
+    operators = {s.operator: s for s in OPERATOR_FUNCTIONS if s.operator}
+    functions = {n: s for n, s in FUNCTIONS.items() if s.operator is None}
+    code = explain(word.upper())
+    if code is not None:
+        return _code(word.upper(), *code)
+    if word in DISTRIBUTIONS:
+        return _distribution(DISTRIBUTIONS[word])
+    if word in functions:
+        return _function(functions[word])
+    if word in operators:
+        return _function(operators[word])
+    if word in METHODS:
+        return _method(METHODS[word])
+    if word in LATER:
+        return iter([f"{word}: {LATER[word]}; a later version brings it"])
+    near = nearest(word, [*all_codes(), *DISTRIBUTIONS, *functions, *METHODS, *LATER])
+    remedy = f"did you mean `{near}`?" if near else "`gendsl explain` lists the codes"
+    message = f"no code, distribution, function or method is called `{word}`"
+    raise DataError([Diagnostic("GD832", message, help=remedy)])
+
+
+def _wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _code(code: str, title: str, text: str) -> Iterator[str]:
+    yield f"{code}: {title}"
+    yield ""
+    yield from text.split("\n") if "\n" in text else _wrapped(text)
+
+
+def _distribution(spec: DistributionSpec) -> Iterator[str]:
+    yield " or ".join(spec.signature(form) for form in spec.forms)
+    yield ""
+    yield from _wrapped(spec.summary)
+    if spec.params:
+        yield ""
+    width = max((len(p.name) for p in spec.params), default=0)
+    for p in spec.params:
+        shape = "[K]" if p.event_dim == 1 else "[K, K]" if p.event_dim == 2 else ""
+        default = "" if p.default is None else f", {p.default:g} if left out"
+        yield f"  {p.name:<{width}}  {p.meaning}: {p.support}{shape}{default}"
+    yield ""
+    support = str(spec.support) if not callable(spec.support) else getdoc(spec.support) or ""
+    vectors = " vectors" if spec.event_dim == 1 and not callable(spec.support) else ""
+    yield from _wrapped(f"support: {support}{vectors}", "  ", "")
+    kind = "mass" if spec.discrete else "density"
+    yield f"log {kind} (TeX): {spec.density}"
+
+
+def _function(spec: FunctionSpec) -> Iterator[str]:
+    x, *more = spec.params
+    if spec.operator == "if":
+        yield "then if condition else otherwise"
+    elif spec.operator is not None:
+        yield f"{x} {spec.operator} {more[0]}" if more else f"{spec.operator} {x}"
+    else:
+        rest = ", ..." if spec.variadic else ", axis" if spec.kind is Kind.REDUCTION else ""
+        yield f"{spec.name}({', '.join(spec.params)}{rest})"
+    yield ""
+    yield from _wrapped(spec.summary)
+    narrow = [
+        f"{name} is {domain}"
+        for name, domain in zip(spec.params, spec.domain, strict=False)
+        if domain != REAL
+    ]
+    if narrow:
+        yield f"defined where {', '.join(narrow)}"
+    if spec.tex:
+        yield f"value (TeX): {spec.tex}"
+
+
+def _method(spec: MethodSpec) -> Iterator[str]:
+    yield f"{spec.name}: {spec.title}, giving {spec.answer}"
+    yield ""
+    given = ", ".join(f"{o.name}={o.default:g}" for o in spec.options[:2] if o.default is not None)
+    yield f"  infer {spec.name}({given})"
+    yield ""
+    for option in spec.options:
+        default = "" if option.default is None else f", {option.default:g} by default"
+        yield f"  {option.name:<18}  {option.meaning}{default}"
+
+
+COMMAND = Command(
+    "explain",
+    "[WORD]",
+    "Explain a code of a message, a distribution, a function, an operator or a method.",
+    (
+        ("gendsl explain GD301", "what a code means, with an example"),
+        ("gendsl explain Normal", "its parameters, their meaning and legal values"),
+        ("gendsl explain logsumexp", "what a function computes"),
+        ("gendsl explain nuts", "the options of a method"),
+        ("gendsl explain", "all codes"),
+    ),
+    _declare,
+    _run,
+)

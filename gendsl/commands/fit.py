@@ -1,0 +1,156 @@
+"""``gendsl fit``: from a model and data to a posterior, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from gendsl.commands.arguments import Command, Parser, UsageError, number, one_of
+from gendsl.commands.data_options import data_files, declare_data, mapped_columns, read_given
+from gendsl.commands.plan_text import brief_plan
+from gendsl.commands.reporting import checked_model, show_findings
+from gendsl.commands.results_text import show_summary
+from gendsl.library.methods import METHODS, OptionSpec
+
+if TYPE_CHECKING:
+    from gendsl.compiler import Compiled
+    from gendsl.runtime.data import BoundData
+    from gendsl.runtime.fit import Fit
+
+__all__ = ["COMMAND"]
+
+
+def _method_options() -> dict[str, tuple[OptionSpec, list[str]]]:
+    """Every option of every method but the seed, with the methods that have it."""
+    found: dict[str, tuple[OptionSpec, list[str]]] = {}
+    for method in METHODS.values():
+        for option in method.options:
+            if option.name != "seed":
+                found.setdefault(option.name, (option, []))[1].append(method.name)
+    return found
+
+
+def _declare(parser: Parser) -> None:
+    parser.files.add_argument("file", metavar="FILE", help="the model file")
+    declare_data(parser)
+    parser.choices.add_argument(
+        "--infer",
+        metavar="METHOD",
+        help=f"{', '.join(METHODS)}; else what the file's `infer` says, else what suits the model",
+    )
+    for name, (option, methods) in _method_options().items():
+        default = "" if option.default is None else f" ({option.default:g} by default)"
+        parser.choices.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"option_{name}",
+            type=number(option.lower, option.upper, integer=option.integer),
+            metavar="N" if option.integer else "X",
+            help=f"{', '.join(methods)}: {option.meaning}{default}",
+        )
+    add = parser.choices.add_argument
+    add("--seed", type=number(0, 2**32 - 1, integer=True), metavar="N",
+        help="of all random numbers (0 by default): the same seed gives the same result")  # fmt: skip
+    add("--device", default="cpu", metavar="DEVICE", help="cpu (the default) or cuda")
+    add("--dtype", type=one_of("float64", "float32"), default="float64", metavar="TYPE",
+        help="float64 (the default) or float32")  # fmt: skip
+    add("--cores", type=number(1, 4096, integer=True), metavar="N", help="processes at most")
+    add("--out", metavar="DIR", help="keep the result in this folder")
+    add("--overwrite", action="store_true", help="replace an earlier result in that folder")
+    add("--quiet", action="store_true", help="print the summary and nothing else")
+    add("--strict", action="store_true", help="warnings become errors")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.out == "":
+        raise UsageError("--out: expected the name of a folder", "fit")
+    compiled = _compiled(arguments)
+    _verify_out(arguments)
+    bound = _bound(compiled, arguments)
+    fit = _fitted(compiled, bound, arguments)
+    if arguments.out is not None:
+        fit.save(arguments.out, overwrite=arguments.overwrite)
+    summary = fit.summary()
+    show_summary(summary)
+    if not arguments.quiet:
+        _tell_next(arguments)
+    return summary.verdict.exit_status
+
+
+def _compiled(arguments: argparse.Namespace) -> Compiled:
+    """The compiled model, with the method and options of the command line."""
+    from gendsl.compiler import replan
+
+    given = {
+        name.removeprefix("option_"): value
+        for name, value in vars(arguments).items()
+        if name.startswith("option_") and value is not None
+    }
+    return replan(checked_model(arguments.file, strict=arguments.strict), arguments.infer, given)
+
+
+def _verify_out(arguments: argparse.Namespace) -> None:
+    if arguments.out is not None:
+        from gendsl.runtime.checkpoint import verify_target
+
+        verify_target(arguments.out, overwrite=arguments.overwrite)
+
+
+def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
+    """The data, matched with the model and checked."""
+    from gendsl.model import Model
+    from gendsl.runtime.backend import resolve_device
+
+    resolve_device(arguments.device)
+    data = read_given(arguments)
+    bound = Model(compiled).bind(
+        data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base)
+    )
+    if not arguments.quiet:
+        show_findings(bound.notes, compiled.checked.ir.source)
+    return bound
+
+
+def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace) -> Fit:
+    from gendsl.runtime.fit import FitSettings, run_fit
+
+    seed = arguments.seed
+    if seed is None:
+        seed = int(compiled.plan.options.get("seed") or 0)  # as the file's `infer` says
+    if not arguments.quiet:
+        print(f"{brief_plan(compiled.plan, bound.sizes, seed)}\n", flush=True)
+    settings = FitSettings(
+        seed, arguments.dtype, arguments.device, arguments.cores, not arguments.quiet
+    )
+    return run_fit(compiled, bound, settings)
+
+
+def _tell_next(arguments: argparse.Namespace) -> None:
+    out = arguments.out
+    if out is None:
+        print("\nnot kept: with --out DIR the result can be plotted and used to predict")
+        return
+    print(f"\nwrote {out}: the model, its data, the results and how they came about")
+    print(f"next: gendsl plot {out}")
+    if data_files(arguments):
+        print(f"      gendsl predict {out} --data NEW.csv")
+
+
+COMMAND = Command(
+    "fit",
+    "FILE --data FILE [--out DIR] [options]",
+    "Infer what is unknown in a model from data, and say whether to trust the result.\n"
+    "Everything is checked before anything is sampled or written. The status is 3 if the verdict\n"
+    "is `do not trust`.",
+    (
+        ("gendsl fit model.gen --data data.csv --out run", "keep the result in run/"),
+        (
+            "gendsl fit radon.gen --data house=houses.csv --data county=counties.csv",
+            "a table for each plate",
+        ),
+        ('gendsl fit model.gen --data data.csv --column y="log radon"', "a column of another name"),
+        ("gendsl fit model.gen --data data.csv --infer map", "another method"),
+        ("gendsl fit model.gen --data data.csv --chains 4 --draws 2000 --seed 1", "its options"),
+    ),
+    _declare,
+    _run,
+)

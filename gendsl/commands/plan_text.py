@@ -1,0 +1,30 @@
+"""A plan in a few lines: what is done with each unknown, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gendsl.inference.plan import Plan
+from gendsl.library.methods import METHODS
+
+__all__ = ["brief_plan"]
+
+
+def brief_plan(plan: Plan, sizes: Mapping[str, int], seed: int) -> str:
+    """The plan as ``gendsl fit`` prints it; ``gendsl show`` has the whole of it."""
+    if plan.method is None:
+        return "inference: none, nothing is unknown"
+    reason = next(c.rating.reason for c in plan.candidates if c.name == plan.method)
+    how = "as asked for" if plan.requested else "chosen"
+    lines = [f"inference: {plan.method} ({METHODS[plan.method].title}), {how}: {reason}"]
+    treated: dict[str, list[str]] = {}
+    for name, what in plan.treatment.items():
+        words = f"{what}, non-centred" if name in plan.noncentred else what
+        treated.setdefault(words, []).append(name)
+    lines += [f"  {what}: {', '.join(names)}" for what, names in treated.items()]
+    options = {**plan.options, "seed": seed}
+    lines.append(f"  with {', '.join(f'{k}={v}' for k, v in options.items() if v is not None)}")
+    lines += [f"  note: {note}" for note in plan.notes]
+    if sizes:
+        lines.append(f"data: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
+    return "\n".join(lines)

@@ -1,0 +1,166 @@
+"""The typed model as text, for ``gendsl show --stage=ir``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import assert_never
+
+from gendsl.ir import nodes as ir
+from gendsl.library.functions import OPERATOR_FUNCTIONS
+
+__all__ = ["format_distribution", "format_ir", "format_ir_expr"]
+
+CONDITIONAL, OR, AND, NOT, COMPARE, SUM, PRODUCT, SIGN, POWER, OPERAND = range(10)
+
+BINDING: Mapping[str, int] = {
+    "if": CONDITIONAL,
+    "or": OR,
+    "and": AND,
+    "not": NOT,
+    **dict.fromkeys(("==", "!=", "<", "<=", ">", ">="), COMPARE),
+    "+": SUM,
+    "*": PRODUCT,
+    "@": PRODUCT,
+    "**": POWER,
+}
+"""How strongly each operator binds."""
+
+TOKENS = {s.name: s.operator for s in OPERATOR_FUNCTIONS if s.operator}
+
+
+def format_ir(model: ir.Model) -> str:
+    """A model with every name resolved and every type written out."""
+    lines = [f"model {model.name}", ""]
+    lines += [_axis(axis) for axis in model.axes]
+    for variable in model.variables:
+        lines += _variable(variable)
+    lines += [f"energy {format_ir_expr(e.value)} : {e.value.type}" for e in model.energies]
+    for guide in model.guides:
+        lines.append(f"guide {guide.name} {_right(guide.equation)}")
+    if model.infer is not None:
+        options = ", ".join(f"{name}={value}" for name, value in model.infer.options)
+        lines.append(f"infer {model.infer.method}({options})")
+    return "\n".join(lines) + "\n"
+
+
+def _axis(axis: ir.Axis) -> str:
+    owner = f"[{axis.owner}]" if axis.owner else ""
+    size = "size from data" if axis.size is None else f"size {axis.size}"
+    return f"{axis.kind} {axis.name}{owner} : {size}"
+
+
+def _variable(variable: ir.Variable) -> Iterator[str]:
+    axes = f"[{', '.join(variable.axes)}]" if variable.axes else ""
+    missing = ", entries may be missing" if variable.optional else ""
+    head = f"{variable.role} {variable.name}{axes} : {variable.type}{missing}"
+    for word, bound in (("above", variable.lower), ("below", variable.upper)):
+        head += f", {word} {format_ir_expr(bound)}" if bound is not None else ""
+    if variable.initial is not None:
+        head += f", starting at {format_ir_expr(variable.initial)}"
+    yield head
+    for equation in variable.equations:
+        where = ""
+        if equation.step is not None:
+            where = f"at step {equation.step}: "
+        elif equation.first:
+            where = f"from step {equation.first}: "
+        yield f"  {where}{_right(equation)}"
+    if variable.random and not variable.equations:
+        yield "  undirected"
+
+
+def _right(equation: ir.Equation) -> str:
+    if equation.distribution is not None:
+        drawn = equation.distribution
+        return f"~ {format_distribution(drawn)} : {drawn.type}"
+    assert equation.value is not None
+    return f"= {format_ir_expr(equation.value)} : {equation.value.type}"
+
+
+def format_distribution(distribution: ir.Distribution) -> str:
+    """``Normal(loc=mu, scale=tau)``."""
+    given = ", ".join(f"{name}={format_ir_expr(arg)}" for name, arg in distribution.args)
+    return f"{distribution.name}({given})"
+
+
+def format_ir_expr(expr: ir.Expr) -> str:
+    """An expression as the language writes it, but for axes: each is named."""
+    return _expr(expr)[0]
+
+
+def _at(level: int, expr: ir.Expr) -> str:
+    text, own = _expr(expr)
+    return text if own >= level else f"({text})"
+
+
+def _expr(expr: ir.Expr) -> tuple[str, int]:
+    """The text, and how strongly it binds."""
+    match expr:
+        case ir.Constant(value=value):
+            return repr(value), OPERAND if value >= 0 else SIGN
+        case ir.Reference(name=name) | ir.MemberNumber(plate=name):
+            return name, OPERAND
+        case ir.SizeNumber(size=size):
+            return f"size({size})", OPERAND
+        case ir.Apply():
+            return _applied(expr)
+        case ir.Reduce(function=function, value=value, axis=axis):
+            over = "" if axis is None else f", {_axis_name(axis)}"
+            return f"{function}({format_ir_expr(value)}{over})", OPERAND
+        case ir.Gather(value=value, axis=axis, index=index):
+            return f"{_at(OPERAND, value)}[{_axis_name(axis)} = {format_ir_expr(index)}]", OPERAND
+        case ir.Select(value=value, axis=axis, at=at):
+            return f"{_at(OPERAND, value)}[{_axis_name(axis)} = {at}]", OPERAND
+        case ir.Lag(value=value, sequence=sequence, steps=steps):
+            return f"{_at(OPERAND, value)}[{sequence}-{steps}]", OPERAND
+        case ir.Spread(value=value, axis=axis, plate=plate):
+            return f"{_at(OPERAND, value)}[{_axis_name(axis)} over {plate}]", OPERAND
+        case ir.Collect(value=value, plate=plate):
+            return f"collect({format_ir_expr(value)}, {plate})", OPERAND
+        case ir.Stack(items=items):
+            return f"[{', '.join(map(format_ir_expr, items))}]", OPERAND
+        case ir.LogProb(distribution=distribution, value=value):
+            what = format_distribution(distribution)
+            return f"log_prob({what}, {format_ir_expr(value)})", OPERAND
+        case _:
+            assert_never(expr)
+
+
+def _axis_name(axis: str | int) -> str:
+    return axis if isinstance(axis, str) else f"axis {axis}"
+
+
+def _applied(expr: ir.Apply) -> tuple[str, int]:
+    """A function or operator; sums and products read as they were written."""
+    name, args = expr.function, expr.args
+    token = TOKENS.get(name)
+    match name:
+        case "neg":
+            return f"-{_at(SIGN, args[0])}", SIGN
+        case "reciprocal":
+            return f"1 / {_at(PRODUCT + 1, args[0])}", PRODUCT
+        case "not":
+            return f"not {_at(NOT, args[0])}", NOT
+        case "where":
+            condition, then, otherwise = (_at(OR, arg) for arg in args)
+            return f"{then} if {condition} else {otherwise}", CONDITIONAL
+        case "add":
+            return _chain(args, "neg", " + ", " - ", SUM), SUM
+        case "mul":
+            return _chain(args, "reciprocal", " * ", " / ", PRODUCT), PRODUCT
+        case "pow":
+            return f"{_at(OPERAND, args[0])} ** {_at(SIGN, args[1])}", POWER
+    if token is None:
+        return f"{name}({', '.join(map(format_ir_expr, args))})", OPERAND
+    own = BINDING[token]
+    return f" {token} ".join([_at(own + 1, arg) for arg in args]), own
+
+
+def _chain(args: tuple[ir.Expr, ...], inverse: str, plain: str, inverted: str, own: int) -> str:
+    text = _at(own + 1, args[0])
+    for arg in args[1:]:
+        if isinstance(arg, ir.Apply) and arg.function == inverse:
+            text += inverted + _at(own + 1, arg.args[0])
+        else:
+            text += plain + _at(own + 1, arg)
+    return text

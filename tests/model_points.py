@@ -1,0 +1,349 @@
+"""Random data and values for a model, and its log density in two ways.
+
+`random_point` draws sizes and a value for every variable but lets, within their supports;
+`emitted` evaluates the emitted program there, and `expected` the independent reference.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from named_arrays import Named
+from reference import Scope, _let_value, evaluate, log_density
+from scipy import special
+
+from gendsl.compiler import Compiled
+from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.runtime.backend import tensors
+from gendsl.runtime.data import bind, raw_data
+from gendsl.runtime.density import Density
+from gendsl.runtime.draws import Batch
+from gendsl.runtime.program import Executable, executable
+from gendsl.semantics.supports import is_discrete
+from gendsl.types import Index, Interval, Structured, Support
+
+__all__ = ["Point", "emitted", "expected", "random_point", "ready", "site_values", "tolerance"]
+
+FLOAT64, CPU = torch.float64, torch.device("cpu")
+MISSING_RATE = 0.35
+
+
+@dataclass(frozen=True)
+class Point:
+    """Sizes and values of a model; observed values hold NaN where they are missing.
+
+    Attributes:
+        model: the model.
+        sizes: of every axis.
+        values: of every variable but lets, in natural layout.
+        imputed: for optional variables with missing entries that something depends on, the
+            whole array with legal values in their place.
+    """
+
+    model: ir.Model
+    sizes: Mapping[str, int]
+    values: Mapping[str, np.ndarray]
+    imputed: Mapping[str, np.ndarray]
+
+    @property
+    def data(self) -> dict[str, np.ndarray]:
+        """What a user would pass to `fit`."""
+        return {v.name: self.values[v.name] for v in self.model.of_role("input", "observed")}
+
+
+# --- drawing a point ------------------------------------------------------------------------
+
+
+def random_point(
+    model: ir.Model,
+    rng: np.random.Generator,
+    largest: int = 4,
+    sizes: Mapping[str, int] | None = None,
+) -> Point:
+    """Sizes from 2 to `largest` (sequences longer than their lags) and values that are legal."""
+    known_sizes = _random_sizes(model, rng, largest, dict(sizes or {}))
+    known: dict[str, Named] = {}
+    scope = Scope(model, known_sizes, known)
+    values: dict[str, np.ndarray] = {}
+    imputed: dict[str, np.ndarray] = {}
+    for variable in model.variables:
+        shape = _shape(variable, known_sizes)
+        if variable.role == "let":
+            known[variable.name] = Named(variable.axes, np.full(shape, np.nan))
+            known[variable.name] = _let_value(variable, scope)
+            continue
+        with np.errstate(all="ignore"):
+            value = _draw(variable, scope, shape, rng)
+        known[variable.name] = Named(variable.axes, value)
+        gone = _missing(variable, value, rng)
+        values[variable.name] = np.where(gone, np.nan, value) if gone.any() else value
+        if gone.any() and _has_children(model, variable.name):
+            imputed[variable.name] = value
+    return Point(model, known_sizes, values, imputed)
+
+
+def _random_sizes(
+    model: ir.Model, rng: np.random.Generator, largest: int, sizes: dict[str, int]
+) -> dict[str, int]:
+    longest = max((e.steps for e in _expressions(model) if isinstance(e, ir.Lag)), default=0)
+    waiting = [a for a in model.axes if a.name not in sizes]
+    for axis in [a for a in waiting if a.size is None]:
+        least = longest + 1 if axis.kind == "sequence" and longest else 2
+        sizes[axis.name] = int(rng.integers(least, least + largest - 1))
+    while any(a.name not in sizes for a in waiting):
+        for axis in waiting:
+            if axis.size is not None and axis.size.names <= set(sizes):
+                sizes[axis.name] = axis.size.evaluate(sizes)
+    return sizes
+
+
+def _expressions(model: ir.Model) -> list[ir.Expr]:
+    found = [x for v in model.variables for e in v.equations for x in equation_expressions(e)]
+    return list(walk(*found, *(e.value for e in model.energies)))
+
+
+def _shape(variable: ir.Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    event = (s.evaluate(sizes) for s in variable.type.event)
+    return (*(sizes[a] for a in variable.axes), *event)
+
+
+def _has_children(model: ir.Model, name: str) -> bool:
+    return any(isinstance(e, ir.Reference) and e.name == name for e in _expressions(model))
+
+
+def _missing(variable: ir.Variable, value: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which entries are missing: all or none where entries are tied."""
+    if not variable.optional:
+        return np.zeros(value.shape, bool)
+    tied = _tied(variable)
+    lead = value.shape[: value.ndim - tied]
+    gone = rng.uniform(size=lead) < MISSING_RATE
+    return np.broadcast_to(gone.reshape(lead + (1,) * tied), value.shape)
+
+
+def _tied(variable: ir.Variable) -> int:
+    support = variable.type.support
+    ties = [
+        DISTRIBUTIONS[e.distribution.name].event_dim for e in variable.equations if e.distribution
+    ]
+    return max([support.event_dim if isinstance(support, Structured) else 0, *ties])
+
+
+def _draw(
+    variable: ir.Variable, scope: Scope, shape: tuple[int, ...], rng: np.random.Generator
+) -> np.ndarray:
+    support = variable.type.support
+    low, high = _limits(variable, scope, shape)
+    distribution = next((e.distribution for e in variable.equations if e.distribution), None)
+    if distribution is not None and distribution.name == "Multinomial":
+        return _multinomial(variable, distribution, scope, shape, rng)
+    if isinstance(support, Interval):
+        return _in_interval(support, low, high, shape, rng)
+    return _in_support(support, shape, scope.sizes, rng)
+
+
+def _limits(
+    variable: ir.Variable, scope: Scope, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds of the entries: of the type, of its expressions, and of the distribution."""
+    support = variable.type.support
+    low = np.full(shape, support.lower if isinstance(support, Interval) else -np.inf)
+    high = np.full(shape, support.upper if isinstance(support, Interval) else np.inf)
+    bounds = [(variable.lower, None), (None, variable.upper)]
+    for equation in variable.equations:
+        if equation.distribution is None:
+            continue
+        args = dict(equation.distribution.args)
+        match equation.distribution.name:
+            case "Uniform":
+                bounds.append((args["low"], args["high"]))
+            case "Pareto":
+                bounds.append((args["scale"], None))
+            case "Binomial" | "BetaBinomial":
+                bounds.append((None, args["total_count"]))
+            case _:
+                pass
+    for lower, upper in bounds:
+        low = low if lower is None else np.maximum(low, _spread_over(variable, lower, scope, shape))
+        high = high if upper is None else np.minimum(
+            high, _spread_over(variable, upper, scope, shape)
+        )
+    return low, high
+
+
+def _spread_over(
+    variable: ir.Variable, expr: ir.Expr, scope: Scope, shape: tuple[int, ...]
+) -> np.ndarray:
+    value = evaluate(expr, scope)
+    data = value.with_plates(variable.axes)
+    missing = len(shape) - data.ndim
+    lead = len(variable.axes)
+    return np.broadcast_to(data.reshape(data.shape[:lead] + (1,) * missing + data.shape[lead:]), shape)
+
+
+def _in_interval(
+    support: Interval,
+    low: np.ndarray,
+    high: np.ndarray,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    at = rng.uniform(0.05, 0.95, shape)
+    positive = rng.gamma(2.0, 0.6, shape) + 0.05
+    bounded = low + (high - low) * at
+    value = np.where(np.isinf(high), low + positive, bounded)
+    value = np.where(np.isinf(low), high - positive, value)
+    value = np.where(np.isinf(low) & np.isinf(high), rng.normal(size=shape), value)
+    if not support.integer:
+        return value
+    steps = np.floor(np.where(np.isinf(high), 4.0, high) - np.where(np.isinf(low), -3.0, low)) + 1
+    start = np.where(np.isinf(low), np.where(np.isinf(high), -3.0, high - 4), low)
+    return start + np.floor(rng.uniform(size=shape) * np.clip(steps, 1, 8))
+
+
+def _in_support(
+    support: Support, shape: tuple[int, ...], sizes: Mapping[str, int], rng: np.random.Generator
+) -> np.ndarray:
+    match support:
+        case Index(size=size):
+            return rng.integers(0, size.evaluate(sizes), shape).astype(float)
+        case Structured(kind="simplex"):
+            return rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1])
+        case Structured(kind="ordered", lower=lower):
+            steps = np.sort(rng.normal(size=shape), -1)
+            return steps if np.isinf(lower) else lower + np.sort(rng.gamma(2.0, 1.0, shape), -1)
+        case Structured(kind="angle"):
+            return rng.uniform(-3.0, 3.0, shape)
+        case Structured(kind="zero_sum"):
+            value = rng.normal(size=shape)
+            return value - value.mean(-1, keepdims=True)
+        case Structured(kind="unit_vector"):
+            value = rng.normal(size=shape)
+            return value / np.linalg.norm(value, axis=-1, keepdims=True)
+        case _:
+            half = rng.normal(size=shape)
+            value = half @ np.swapaxes(half, -1, -2) + np.eye(shape[-1])
+            if isinstance(support, Structured) and support.kind == "correlation":
+                scale = np.sqrt(np.diagonal(value, axis1=-2, axis2=-1))
+                value = value / (scale[..., None] * scale[..., None, :])
+            return value
+
+
+def _multinomial(
+    variable: ir.Variable,
+    distribution: ir.Distribution,
+    scope: Scope,
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    total = _spread_over(variable, dict(distribution.args)["total_count"], scope, shape[:-1])
+    even = np.full(shape[-1], 1 / shape[-1])
+    return np.array([rng.multinomial(int(n), even) for n in total.ravel()], float).reshape(shape)
+
+
+# --- its log density ------------------------------------------------------------------------
+
+
+def ready(compiled: Compiled, point: Point) -> Executable:
+    """The program bound to the point's data; call it within `tensors`."""
+    bound = bind(point.model, raw_data(point.data), sizes=dict(point.sizes))
+    return executable(compiled.program, point.model, bound, FLOAT64, CPU)
+
+
+def site_values(
+    compiled: Compiled, ready: Executable, point: Point, given: frozenset[str] = frozenset()
+) -> dict[str, torch.Tensor]:
+    """Values of the program's sites: of params, continuous latents, and `given` discrete ones."""
+    batch, layout = Batch(ready), compiled.program.layout
+    found: dict[str, torch.Tensor] = {}
+    for variable in point.model.of_role("latent", "param"):
+        if is_discrete(variable.type.support) and variable.name not in given:
+            continue
+        whole = batch.batched(variable, np.asarray(point.values[variable.name])[None])[0]
+        drop = ready.nesting - layout.depth(variable.type.plates)
+        found[variable.name] = whole.reshape(whole.shape[drop:])
+    for name, value in point.imputed.items():
+        variable = point.model.variable(name)
+        if is_discrete(variable.type.support):
+            continue
+        whole = batch.batched(variable, value[None])[0]
+        gaps = batch.batched(variable, np.isnan(point.values[name])[None])[0]
+        tied = _tied(variable)
+        if tied:
+            gaps = gaps[(..., *[0] * tied)]
+        found[f"{name}_missing"] = whole[gaps]
+    return found
+
+
+def emitted(compiled: Compiled, point: Point, given: frozenset[str] = frozenset()) -> float:
+    """The log density of the emitted program; discrete latents not in `given` summed out."""
+    with tensors(FLOAT64, CPU, 0), torch.no_grad():
+        program = ready(compiled, point)
+        values = site_values(compiled, program, point, given)
+        return float(Density(program).log_prob(values))
+
+
+def expected(point: Point, given: frozenset[str] = frozenset()) -> float:
+    """The same by the reference: discrete latents and entries summed out one by one."""
+    model, values = point.model, dict(point.values)
+    summed: list[tuple[str, tuple[int, ...], list[int]]] = []
+    for variable in model.of_role("latent"):
+        if is_discrete(variable.type.support) and variable.name not in given:
+            choices = _choices(variable, point.sizes)
+            shape = _shape(variable, point.sizes)
+            values[variable.name] = np.zeros(shape)
+            summed += [(variable.name, at, choices) for at in np.ndindex(*shape)]
+    for name, whole in point.imputed.items():
+        variable = model.variable(name)
+        if is_discrete(variable.type.support):
+            gaps = np.argwhere(np.isnan(values[name]))
+            summed += [(name, tuple(at), _choices(variable, point.sizes)) for at in gaps]
+        values[name] = whole.copy()
+    model = _complete(model, point.imputed)
+    totals = []
+    for choice in itertools.product(*(c for _, _, c in summed)):
+        for (name, at, _), value in zip(summed, choice, strict=True):
+            values[name][at] = value
+        totals.append(log_density(model, point.sizes, values))
+    return float(special.logsumexp(totals))
+
+
+def configurations(point: Point) -> int:
+    """How many terms `expected` sums."""
+    total = 1
+    for variable in point.model.of_role("latent"):
+        if is_discrete(variable.type.support):
+            count = int(np.prod(_shape(variable, point.sizes)))
+            total *= len(_choices(variable, point.sizes)) ** count
+    for name in point.imputed:
+        variable = point.model.variable(name)
+        if is_discrete(variable.type.support):
+            gaps = int(np.isnan(point.values[name]).sum())
+            total *= len(_choices(variable, point.sizes)) ** gaps
+    return total
+
+
+def _complete(model: ir.Model, names: Mapping[str, np.ndarray]) -> ir.Model:
+    variables = tuple(
+        replace(v, optional=v.optional and v.name not in names) for v in model.variables
+    )
+    return replace(model, variables=variables)
+
+
+def _choices(variable: ir.Variable, sizes: Mapping[str, int]) -> list[int]:
+    support = variable.type.support
+    if isinstance(support, Index):
+        return list(range(support.size.evaluate(sizes)))
+    assert isinstance(support, Interval)
+    return list(range(int(support.lower), int(support.upper) + 1))
+
+
+def tolerance(value: float, relative: float = 1e-9) -> float:
+    """How far two evaluations may differ, absolutely."""
+    return relative * max(1.0, abs(value))
