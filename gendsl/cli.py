@@ -6,9 +6,14 @@ Imports as little as it can; each command imports what it needs when it is used.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from typing import NoReturn
 
 from gendsl import __version__
 from gendsl.commands.arguments import Command, UsageError, read_arguments
@@ -34,11 +39,11 @@ EXAMPLE = """\
 # eight_schools.gen
 model EightSchools
 plate school
-input   sigma[school]: positive
-latent  mu            ~ Normal(0, 5)
-latent  tau           ~ HalfCauchy(5)
-latent  theta[school] ~ Normal(mu, tau)
-observe y[school]     ~ Normal(theta[school], sigma[school])"""
+input sigma[school]: positive
+latent mu ~ Normal(0, 5)
+latent tau ~ HalfCauchy(5)
+latent theta[school] ~ Normal(mu, tau)
+observe y[school] ~ Normal(theta, sigma)"""
 
 HELP = f"""\
 gendsl: a declarative probabilistic programming language, compiled to Pyro
@@ -63,18 +68,18 @@ commands:
 
 exit status:
   0    done
-  1    the model or the data are wrong, or a file could not be written; nothing was changed
+  1    the model or the data are wrong, or a file could not be written
   2    the command line is not understood
   3    done, but the result must not be trusted: the verdict says why
   70   a mistake of gendsl's own: please report it
   130  interrupted
 """
 
-INTERRUPTED, PIPE_CLOSED, INTERNAL = 130, 141, 70
+INTERRUPTED, PIPE_CLOSED, TERMINATED, INTERNAL = 130, 141, 143, 70
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit status; nothing but the result is raised or left behind."""
+    """Run a command and return the exit status, whatever happens; messages are in words."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
@@ -104,13 +109,16 @@ def _dispatch(given: list[str]) -> int:
     if isinstance(found, str):
         print(found, end="")
         return 0
-    return command.run(found)
+    try:
+        return command.run(found)
+    except UsageError as error:
+        raise UsageError(error.message, command.name) from error
 
 
 def _command(name: str) -> Command:
     if name not in COMMANDS:
         what = "option" if name.startswith("-") else "command"
-        near = nearest(name, [*COMMANDS, "--help", "--version"])
+        near = nearest(name, ["--help", "--version"] if name.startswith("-") else COMMANDS)
         if near is None and (name.endswith(".gen") or os.path.exists(name)):
             near = f"gendsl fit {name}"
         remedy = f"did you mean `{near}`?" if near else f"there are {', '.join(COMMANDS)}"
@@ -123,7 +131,11 @@ def _command(name: str) -> Command:
 def _guarded(action: Callable[[], int]) -> int:
     """The status of `action`, whatever happens in it, with a message in words."""
     try:
-        status = action()
+        with warnings.catch_warnings():
+            if not _debugging():  # libraries warn of themselves, which helps no user of ours
+                warnings.simplefilter("ignore")
+            with _ending_cleanly():
+                status = action()
         sys.stdout.flush()
     except UsageError as error:
         command = f" {error.command}" if error.command else ""
@@ -132,6 +144,9 @@ def _guarded(action: Callable[[], int]) -> int:
     except GenError as error:
         show_error(error)
         return 1
+    except _Terminated:
+        say("gendsl: terminated; nothing was written")
+        return TERMINATED
     except KeyboardInterrupt:
         say("gendsl: interrupted; nothing was written")
         return INTERRUPTED
@@ -143,9 +158,32 @@ def _guarded(action: Callable[[], int]) -> int:
     return status
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, treated as an interrupt is: drafts are removed and workers are stopped."""
+
+
+@contextmanager
+def _ending_cleanly() -> Iterator[None]:
+    def stop(number: int, frame: object) -> NoReturn:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _debugging() -> bool:
+    return os.environ.get("GENDSL_DEBUG") == "1"
+
+
 def _unforeseen(error: Exception) -> int:
     """One line for what no command expects: the machine's refusals, or a mistake of ours."""
-    if os.environ.get("GENDSL_DEBUG") == "1":
+    if _debugging():
         raise error
     if isinstance(error, OSError):
         _discard_output()

@@ -21,6 +21,7 @@ from gendsl.runtime.checkpoint import load_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
+from gendsl.runtime.failures import in_words
 from gendsl.runtime.fit import Fit, FitSettings, run_fit
 from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import merged, site_values
@@ -162,7 +163,7 @@ class Model:
         """
         bound = self.bind(data, **kwargs)
         dtype, device = torch.float64, torch.device("cpu")
-        with tensors(dtype, device, 0):
+        with tensors(dtype, device, 0), in_words(self._ir):
             ready = executable(self.compiled.program, self._ir, bound, dtype, device)
             density = Density(ready)
             given = self._site_values(Batch(ready), values, bound)
@@ -251,7 +252,7 @@ class Model:
         )
         dtype, device = torch.float64, torch.device("cpu")
         names = [v.name for v in self._ir.of_role("latent", "observed", "let")]
-        with tensors(dtype, device, seed):
+        with tensors(dtype, device, seed), in_words(self._ir):
             ready = executable(self.compiled.program, self._ir, bound, dtype, device)
             batch = Batch(ready.without(frozenset(v.name for v in self._ir.of_role("observed"))))
             trace = batch.trace(draws, {}, {})

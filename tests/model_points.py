@@ -304,7 +304,7 @@ def expected(point: Point, given: frozenset[str] = frozenset()) -> float:
         if is_discrete(variable.type.support):
             gaps = np.argwhere(np.isnan(values[name]))
             summed += [(name, tuple(at), _choices(variable, point.sizes)) for at in gaps]
-        values[name] = whole.copy()
+        values[name] = np.array(whole)
     model = _complete(model, point.imputed)
     totals = []
     for choice in itertools.product(*(c for _, _, c in summed)):

@@ -17,7 +17,7 @@ Event = tuple[str, ...]
 NOWHERE: Plates = frozenset()
 
 NAMES = (
-    "mu sigma alpha beta lambda torch pyro dist math self x y_known take model print None class "
+    "mu sigma alpha beta lambda torch pyro dist math self x y_known take print None class "
     "n_p p_plate gamma exp sum data np runtime constraints import_ _v __w Normal obs range D_ tau "
     "theta eta phi psi rho delta kappa omega z1 w2 v3 u4 t5 s6 r7 q8 o9 type id len def del"
 ).split()
@@ -146,7 +146,7 @@ class Maker:
         if found and self.chance(0.85):
             return self.mention(self.pick(found))
         if kind == "real" and not at.event and self.chance(0.3):
-            options = [*sorted(at.plates), *self.dims]
+            options = [*sorted(at.plates), *(d for d in self.dims if d not in self.plates)]
             return self.pick(options) if options else self.number()
         low, high = {"real": (-2.0, 2.0), "positive": (0.3, 2.5), "unit": (0.1, 0.9)}[kind]
         if kind == "unit":
@@ -229,7 +229,8 @@ class Maker:
     def condition(self, at: Where) -> str:
         a, b = self.expr(at.inner(), "real"), self.operand(at, "real")
         test = f"{a} {self.pick(('<', '<=', '>', '>='))} {b}"
-        indices = [e for e in self.usable(at, ("index",), ()) if True]
+        kinds = tuple(e.kind for e in self.entries if e.kind.startswith("index"))
+        indices = self.usable(at, kinds, ())
         if indices and not at.event and self.chance(0.3):
             return f"{self.mention(self.pick(indices))} {self.pick(('==', '!='))} 1"
         if self.chance(0.3):
@@ -722,9 +723,8 @@ class Maker:
 
     def _draw_category(self, at: Where):
         size = self.size()
-        lead = at.event if self.chance(0.5) else ()
-        event = (*lead, size)
-        inner = replace(at, event=event)
+        lead = at.event if len(at.event) < 2 and self.chance(0.5) else ()
+        inner = replace(at, event=(*lead, size))
         law = self.pick((f"Categorical({self.simplex(inner)})",
                          f"Categorical(logits = {self.expr(inner, 'real')})"))
         return f"index({size}){self.shape(at.event)}", law, f"index({size})", at.event
@@ -822,16 +822,15 @@ def random_model(random: Random) -> str:
     maker.functions.append("squash")
     for _ in range(random.randrange(2, 5)):
         maker.input()
-    if maker.chance(0.25):
-        maker.param_statement()
-    steps = [maker.latent] * 3 + [maker.let] * 2
+    learned = maker.chance(0.15)  # params as points: then nothing continuous is inferred
+    steps = [maker.param_statement if learned else maker.latent] * 3 + [maker.let] * 2
     for _ in range(random.randrange(2, 6)):
         maker.pick(steps)()
     if maker.chance(0.35):
         for _ in range(random.randrange(1, 3)):
             maker.discrete_latent()
             maker.pick((maker.let, maker.observe))()
-    if maker.chance(0.2):
+    if maker.chance(0.2) and not learned:
         maker.energy()
     for _ in range(random.randrange(1, 4)):
         maker.observe()

@@ -379,6 +379,8 @@ def _narrowing(
             return _ordering(variable, args, data) + _truncation(
                 variable, distribution, args, scope, (lower, upper)
             )
+        case Structured() if spec.improper:
+            return np.array(0.0)
         case Structured(kind=kind) if variable.type.support != distribution.type.support:
             raise NotImplementedError(f"{variable.name}: narrowing to {kind}")
         case _:

@@ -43,12 +43,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _verify_usage(arguments: argparse.Namespace) -> None:
     if arguments.data and arguments.save_data is None:
-        raise UsageError("`--data` needs `--save-data FILE.npz`, where they are written", "compile")
+        raise UsageError(
+            "`--data` needs `--save-data FILE.npz`, where they are written", "compile"
+        )
     if arguments.save_data is not None:
         if Path(arguments.save_data).suffix != ".npz":
-            raise UsageError("--save-data: expected a name that ends in .npz", "compile")
+            raise UsageError("--save-data: expected a name that ends in .npz")
         if arguments.save_data == arguments.output:
-            raise UsageError("program and data cannot be one file", "compile")
+            raise UsageError("program and data cannot be one file")
 
 
 def _save_data(compiled: Compiled, arguments: argparse.Namespace) -> None:
@@ -60,7 +62,7 @@ def _save_data(compiled: Compiled, arguments: argparse.Namespace) -> None:
     from gendsl.runtime.program import executable
     from gendsl.runtime.stored_files import write_arrays
 
-    data = read_given(arguments)
+    data = read_given(arguments, compiled.checked.ir)
     bound = Model(compiled).bind(
         data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base)
     )
@@ -75,7 +77,7 @@ def _save_data(compiled: Compiled, arguments: argparse.Namespace) -> None:
 
 def _tell(compiled: Compiled, arguments: argparse.Namespace) -> None:
     if compiled.program.uses_runtime:
-        say("note: this program imports gendsl.runtime for what Pyro has not got")
+        say("note: this program needs gendsl installed: it imports gendsl.runtime")
     if arguments.output not in (None, "-") and arguments.save_data is not None:
         say(f"run it with: python {arguments.output} {arguments.save_data}")
 

@@ -6,8 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from gendsl.commands.arguments import Parser, UsageError, one_of
+from gendsl.diagnostics import DataError, Diagnostic
 
 if TYPE_CHECKING:
+    from gendsl.ir import nodes as ir
     from gendsl.runtime.data import RawData
 
 __all__ = ["data_files", "declare_data", "mapped_columns", "read_given"]
@@ -40,12 +42,17 @@ def declare_data(parser: Parser) -> None:
     )
 
 
-def read_given(arguments: argparse.Namespace) -> RawData:
+def read_given(arguments: argparse.Namespace, model: ir.Model) -> RawData:
     """What the files hold.
 
     Raises:
-        DataError: every file that cannot be read, and why.
+        DataError: every file that cannot be read, and why; or the model needs data and no file
+            is named.
     """
+    needed = [v.name for v in model.of_role("input", "observed")]
+    if needed and not arguments.data:
+        message = f"no data are given; the model needs {', '.join(needed)}"
+        raise DataError([Diagnostic("GD710", message, help="name a file: --data FILE")])
     from gendsl.runtime.data import RawData, read_data
 
     return read_data(arguments.data) if arguments.data else RawData()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Iterator
 from inspect import getdoc
@@ -61,7 +62,8 @@ def _explained(word: str) -> Iterator[str]:
         return _method(METHODS[word])
     if word in LATER:
         return iter([f"{word}: {LATER[word]}; a later version brings it"])
-    near = nearest(word, [*all_codes(), *DISTRIBUTIONS, *functions, *METHODS, *LATER])
+    numbered = re.fullmatch(r"(?i:gd)\d*", word)
+    near = None if numbered else nearest(word, [*DISTRIBUTIONS, *functions, *METHODS])
     remedy = f"did you mean `{near}`?" if near else "`gendsl explain` lists the codes"
     message = f"no code, distribution, function or method is called `{word}`"
     raise DataError([Diagnostic("GD832", message, help=remedy)])

@@ -48,11 +48,20 @@ def _declare(parser: Parser) -> None:
             help=f"{', '.join(methods)}: {option.meaning}{default}",
         )
     add = parser.choices.add_argument
-    add("--seed", type=number(0, 2**32 - 1, integer=True), metavar="N",
-        help="of all random numbers (0 by default): the same seed gives the same result")  # fmt: skip
+    add(
+        "--seed",
+        type=number(0, 2**32 - 1, integer=True),
+        metavar="N",
+        help="of all random numbers (0 by default): the same seed gives the same result",
+    )
     add("--device", default="cpu", metavar="DEVICE", help="cpu (the default) or cuda")
-    add("--dtype", type=one_of("float64", "float32"), default="float64", metavar="TYPE",
-        help="float64 (the default) or float32")  # fmt: skip
+    add(
+        "--dtype",
+        type=one_of("float64", "float32"),
+        default="float64",
+        metavar="TYPE",
+        help="float64 (the default) or float32",
+    )
     add("--cores", type=number(1, 4096, integer=True), metavar="N", help="processes at most")
     add("--out", metavar="DIR", help="keep the result in this folder")
     add("--overwrite", action="store_true", help="replace an earlier result in that folder")
@@ -62,7 +71,7 @@ def _declare(parser: Parser) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.out == "":
-        raise UsageError("--out: expected the name of a folder", "fit")
+        raise UsageError("--out: expected the name of a folder")
     compiled = _compiled(arguments)
     _verify_out(arguments)
     bound = _bound(compiled, arguments)
@@ -97,11 +106,11 @@ def _verify_out(arguments: argparse.Namespace) -> None:
 
 def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
     """The data, matched with the model and checked."""
+    data = read_given(arguments, compiled.checked.ir)
     from gendsl.model import Model
     from gendsl.runtime.backend import resolve_device
 
     resolve_device(arguments.device)
-    data = read_given(arguments)
     bound = Model(compiled).bind(
         data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base)
     )
@@ -147,7 +156,10 @@ COMMAND = Command(
             "gendsl fit radon.gen --data house=houses.csv --data county=counties.csv",
             "a table for each plate",
         ),
-        ('gendsl fit model.gen --data data.csv --column y="log radon"', "a column of another name"),
+        (
+            'gendsl fit model.gen --data data.csv --column y="log radon"',
+            "a column of another name",
+        ),
         ("gendsl fit model.gen --data data.csv --infer map", "another method"),
         ("gendsl fit model.gen --data data.csv --chains 4 --draws 2000 --seed 1", "its options"),
     ),

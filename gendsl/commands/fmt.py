@@ -47,7 +47,7 @@ def formatted(source: Source) -> str:
 
 def _run(arguments: argparse.Namespace) -> int:
     if "-" in arguments.files and len(arguments.files) > 1:
-        raise UsageError("`-` (standard input) stands alone", "fmt")
+        raise UsageError("`-` (standard input) stands alone")
     failed, changed = 0, []
     for path in arguments.files:
         try:

@@ -32,6 +32,8 @@ def verify_target(target: str | None, *, overwrite: bool, inputs: Sequence[str] 
     if target is None or target == "-":
         return
     path = Path(target)
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return  # a device or a pipe
     verify_folder(path.parent, target)
     if path.is_dir():
         raise _refusal("GD809", f"cannot write {target}: it is a folder", "name a file in it")
@@ -48,8 +50,13 @@ def verify_folder(folder: Path, target: str) -> None:
     """Refuse a folder that does not exist or may not be written."""
     if not folder.is_dir():
         raise _refusal("GD809", f"cannot write {target}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise _refusal("GD809", f"cannot write {target}: the folder {folder} is not writable")
+    probe = folder / f".gendsl.{secrets.token_hex(6)}"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise _refusal("GD809", f"cannot write {target}: {reason}") from error
 
 
 @contextmanager

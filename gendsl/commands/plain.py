@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from math import isfinite
-from typing import Any
 
 from gendsl.source import Source, Span
 
-__all__ = ["as_plain", "outline"]
+__all__ = ["Plain", "as_plain", "outline"]
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
 LEFT_OUT = ("source",)
 
 
-def as_plain(value: object, source: Source) -> Any:
+def as_plain(value: object, source: Source) -> Plain:
     """Frozen records as dicts with their kind and place; fit for JSON."""
     if isinstance(value, Span):
         line, column = source.position(value.start)
         return {"line": line, "column": column}
     if is_dataclass(value) and not isinstance(value, type):
-        found: dict[str, Any] = {"kind": type(value).__name__}
+        found: dict[str, Plain] = {"kind": type(value).__name__}
         for field in fields(value):
             if field.name not in LEFT_OUT:
                 key = "place" if field.name == "span" else field.name
@@ -29,7 +30,7 @@ def as_plain(value: object, source: Source) -> Any:
     if isinstance(value, tuple | list):
         return [as_plain(item, source) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted(str(item) for item in value)
+        return [str(item) for item in sorted(value, key=str)]
     if isinstance(value, float) and not isfinite(value):
         return str(value)  # JSON has no infinity
     if value is None or isinstance(value, bool | int | float | str):
@@ -37,7 +38,7 @@ def as_plain(value: object, source: Source) -> Any:
     return str(value)
 
 
-def outline(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
+def outline(value: Plain, name: str = "", depth: int = 0) -> Iterator[str]:
     """The lines of what `as_plain` gives, two spaces a level; empty parts are left out."""
     indent = "  " * depth
     label = f"{name}: " if name else ""

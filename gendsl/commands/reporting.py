@@ -15,7 +15,15 @@ from gendsl.syntax.reading import SIZE_LIMIT, read_source
 if TYPE_CHECKING:
     from gendsl.frontend import CheckedModel
 
-__all__ = ["checked_model", "counted", "say", "show_error", "show_findings", "standard_input", "stricter"]
+__all__ = [
+    "checked_model",
+    "counted",
+    "say",
+    "show_error",
+    "show_findings",
+    "standard_input",
+    "stricter",
+]
 
 
 def say(text: str) -> None:
@@ -69,5 +77,7 @@ def checked_model(path: str, *, strict: bool = False) -> CheckedModel:
     checked = check(source)
     if strict and checked.warnings:
         raise CompileError(stricter(checked.warnings), source)
-    show_findings(checked.warnings, source)
+    if checked.warnings:
+        show_findings(checked.warnings, source)
+        say(f"checked {source.name}: {counted(checked.warnings)}")
     return checked

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gendsl.commands.arguments import Command, Parser, UsageError, one_of
 from gendsl.commands.output import deliver, verify_target
 from gendsl.commands.plain import as_plain, outline
 from gendsl.commands.reporting import checked_model, say
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["COMMAND"]
 
@@ -50,7 +53,7 @@ def _run(arguments: argparse.Namespace) -> int:
     stage, form = arguments.stage, arguments.format
     if form not in FORMATS[stage]:
         wanted = ", ".join(FORMATS[stage])
-        raise UsageError(f"`--stage {stage}` is shown as {wanted}, not as {form}", "show")
+        raise UsageError(f"`--stage {stage}` is shown as {wanted}, not as {form}")
     verify_target(arguments.output, overwrite=arguments.overwrite, inputs=[arguments.file])
     text = STAGES[stage](arguments.file, form)
     if deliver(text if text.endswith("\n") else f"{text}\n", arguments.output):
@@ -67,11 +70,10 @@ def _ast(path: str, form: str) -> str:
     from gendsl.syntax.reading import read_source
 
     program = parse(read_source(Path(path)))
-    plain = as_plain(program, program.source)
     if form == "json":
-        return _json(plain)
-    statements = [outline(statement) for statement in plain["statements"]]
-    return "\n".join(line for lines in statements for line in lines)
+        return _json(as_plain(program, program.source))
+    plain = [as_plain(statement, program.source) for statement in program.statements]
+    return "\n".join(line for statement in plain for line in outline(statement))
 
 
 def _ir(path: str, form: str) -> str:
@@ -102,7 +104,7 @@ def _graph(path: str, form: str) -> str:
     return to_mermaid(graph)
 
 
-def _listing(graph: Any) -> str:
+def _listing(graph: nx.DiGraph) -> str:
     """A line a plate, then a paragraph a variable: what it is, and what it depends on."""
     lines = [f"graph of {graph.graph['name']}", ""]
     for name, axis in graph.graph["axes"].items():
@@ -125,7 +127,7 @@ def _parent(name: str, edge: dict[str, Any]) -> str:
     return f"{name} ({'; '.join(found)})" if found else name
 
 
-def _graph_data(graph: Any) -> dict[str, Any]:
+def _graph_data(graph: nx.DiGraph) -> dict[str, Any]:
     return {
         "name": graph.graph["name"],
         "doc": graph.graph["doc"],

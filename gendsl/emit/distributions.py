@@ -8,107 +8,144 @@ from math import inf
 
 from gendsl.emit import pycode as py
 from gendsl.emit.expressions import Emitter
+from gendsl.emit.setting import Setting
+from gendsl.emit.supports import flat_law
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import references
 from gendsl.library.distributions import DISTRIBUTIONS
-from gendsl.library.distributions.spec import DistributionSpec, Form
+from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
 from gendsl.semantics.narrowing import Narrowing, narrowing
 from gendsl.types import Index, Interval, Size, Structured, Support
 
-__all__ = ["DistributionEmitter", "constraint", "flat_base"]
+__all__ = ["DistributionEmitter"]
+
+HOW = {"half": "half", "cdf": "cdf", "constant": "unnormalised"}
+"""How `runtime.Truncated` finds the probability of an interval, for each kind of narrowing."""
 
 
 @dataclass(slots=True)
 class DistributionEmitter:
-    """Emits the distributions of one model."""
+    """Emits the distributions of one model.
+
+    Attributes:
+        emitter: of their arguments.
+        unknown: variables whose values change while the model is inferred.
+    """
 
     emitter: Emitter
+    unknown: frozenset[str]
+
+    @property
+    def _setting(self) -> Setting:
+        return self.emitter.setting
 
     def plain(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
         """The distribution of a value of shape `event`, before any narrowing."""
         spec = DISTRIBUTIONS[distribution.name]
         code = self._law(spec, distribution, event)
-        return self._independent(code, spec.event_dim, event)
+        return _independent(code, len(event) - spec.event_dim)
 
-    def narrowed(self, variable: ir.Variable, distribution: ir.Distribution) -> ast.expr:
-        """The distribution of `variable`, conditioned on its declared type."""
+    def narrowed(
+        self,
+        variable: ir.Variable,
+        distribution: ir.Distribution,
+        known: ast.expr | None = None,
+    ) -> ast.expr:
+        """The distribution of `variable`, conditioned on its declared type.
+
+        Args:
+            variable: whose it is.
+            distribution: as written.
+            known: the mask of known entries.
+        """
         event, spec = variable.type.event, DISTRIBUTIONS[distribution.name]
         kind = narrowing(variable, distribution)
         if kind.entry == "flat":
-            return self.flat(variable)
+            return self.flat(variable, known)
+        own = spec.event_dim
         code = self._law(spec, distribution, event)
         code = self._entry(code, variable, distribution, kind)
-        if isinstance(variable.type.support, Structured) and variable.type.support.kind == "ordered":
-            return self._ordered(code, variable, kind)
-        return self._independent(code, spec.event_dim, event)
+        if _is_ordered(variable.type.support):
+            code, own = self._ordered(code, variable, kind), 1
+        if known is not None:
+            code = py.call(py.attribute(code, "mask"), known)
+        return _independent(code, len(event) - own)
 
-    def flat(self, variable: ir.Variable) -> ast.expr:
-        """Density 1 on the type: a proper base to start from, whose density is masked out."""
-        base, own = flat_base(self.emitter, variable)
+    def flat(self, variable: ir.Variable, known: ast.expr | None = None) -> ast.expr:
+        """Density 1 on the type."""
         event = variable.type.event
+        code, own = flat_law(self._setting, variable.type.support, event)
         lead = event[: len(event) - own]
         if lead:
-            shape = ast.List([self.emitter.size(s) for s in lead], ast.Load())
-            base = py.call(py.attribute(base, "expand"), shape)
-        masked = py.call(py.attribute(base, "mask"), ast.Constant(False))
-        return self._independent(masked, own, event)
+            code = py.call(py.attribute(code, "expand"), self._setting.shape(lead))
+        if known is not None:
+            code = py.call(py.attribute(code, "mask"), known)
+        return _independent(code, len(lead))
 
-    def _independent(self, code: ast.expr, own: int, event: tuple[Size, ...]) -> ast.expr:
-        lead = len(event) - own
-        return py.call(py.attribute(code, "to_event"), py.number(lead)) if lead else code
+    # Parameters
 
     def _law(
         self, spec: DistributionSpec, distribution: ir.Distribution, event: tuple[Size, ...]
     ) -> ast.expr:
+        """The distribution of one entry, its batch shape ending in the value's own axes."""
         args = dict(distribution.args)
         form = _form(spec, args)
         lead = event[: len(event) - spec.event_dim]
-        values = {n: self._parameter(spec, n, a, event, lead) for n, a in args.items()}
-        carried = any(
-            len(a.type.event) > spec.parameter(n).event_dim for n, a in args.items()
-        )
-        if lead and not carried:
-            first = next((n for n, a in args.items() if self.emitter.needs_axes(a)), None)
-            if first is None:
-                code = py.fill(form.pyro, values)
-                shape = ast.List([self.emitter.size(s) for s in lead], ast.Load())
-                return py.call(py.attribute(code, "expand"), shape)
-            own = spec.parameter(first).event_dim
-            zeros = py.call(
-                "torch.zeros", *(self.emitter.size(s) for s in lead), *[py.number(1)] * own
-            )
-            values[first] = ast.BinOp(values[first], ast.Add(), zeros)
-        return py.fill(form.pyro, values)
+        own = event[len(event) - spec.event_dim :]
+        shapes = {n: _Shape.of(spec.parameter(n), a, lead, own) for n, a in args.items()}
+        values = {n: self._parameter(a, shapes[n], lead, own) for n, a in args.items()}
+        carried = any(shape.lead for shape in shapes.values())
+        wide = not lead or carried
+        varying = next((n for n, a in args.items() if self._setting.varies(a)), None)
+        if not wide and varying is not None:
+            sizes = [self._setting.size(s) for s in lead]
+            ones = [py.number(1)] * shapes[varying].own
+            zeros = py.call("torch.zeros", *sizes, *ones)
+            values[varying] = ast.BinOp(values[varying], ast.Add(), zeros)
+        tensors = frozenset(n for n, a in args.items() if not self._setting.is_number(a))
+        code = py.fill(form.pyro, values, tensors)
+        if self._moves(spec, distribution):
+            assert isinstance(code, ast.Call)
+            code.keywords.append(ast.keyword("validate_args", ast.Constant(value=False)))
+        if not wide and varying is None:
+            code = py.call(py.attribute(code, "expand"), self._setting.shape(lead))
+        return code
 
     def _parameter(
-        self,
-        spec: DistributionSpec,
-        name: str,
-        arg: ir.Expr,
-        event: tuple[Size, ...],
-        lead: tuple[Size, ...],
+        self, arg: ir.Expr, shape: _Shape, lead: tuple[Size, ...], own: tuple[Size, ...]
     ) -> ast.expr:
         """A parameter with the value's leading event axes, or with axes of size 1 for them."""
-        own, rank = spec.parameter(name).event_dim, len(arg.type.event)
-        if own and rank == 0:
-            return self._filled(arg, own, event, lead)
-        code = self.emitter.expr(arg)
-        if isinstance(arg, (ir.Constant, ir.SizeNumber)):
-            return _as_float(arg, code)
-        if rank == own + len(lead) or not self.emitter.needs_axes(arg):
+        if shape.filled:
+            return self._filled(arg, shape, lead, own)
+        code = self.emitter.number(arg) if isinstance(arg, ir.Constant) else self.emitter.expr(arg)
+        if shape.lead or not self._setting.varies(arg):
             return code
-        return self.emitter.lifted(code, len(lead), own)
+        return self._setting.lifted(code, len(lead), shape.own)
 
     def _filled(
-        self, arg: ir.Expr, own: int, event: tuple[Size, ...], lead: tuple[Size, ...]
+        self, arg: ir.Expr, shape: _Shape, lead: tuple[Size, ...], own: tuple[Size, ...]
     ) -> ast.expr:
         """A scalar in the place of a whole vector, as in ``Dirichlet(1)``."""
-        size = self.emitter.size(event[-1])
-        code = self.emitter.expr(arg)
-        if self.emitter.is_number(arg):
-            return py.call("torch.full", py.tuple_of([size]), py.call("float", code)
-                           if not isinstance(arg, ir.Constant) else py.number(float(arg.value)))
-        lifted = self.emitter.lifted(code, len(lead) + own)
-        return ast.BinOp(lifted, ast.Mult(), py.call("torch.ones", size))
+        size = self._setting.size(own[-1])
+        code = self.emitter.number(arg)
+        if self._setting.is_number(arg):
+            if isinstance(arg, ir.Constant) and arg.value in (0, 1):
+                return py.call("torch.ones" if arg.value else "torch.zeros", size)
+            return py.call("torch.full", py.tuple_of([size]), code)
+        missing = 1 if shape.lead else 1 + len(lead)
+        if shape.lead or self._setting.varies(arg):
+            code = self._setting.lifted(code, missing)
+        return ast.BinOp(code, ast.Mult(), py.call("torch.ones", size))
+
+    # Supports that move with an unknown
+
+    def _moves(self, spec: DistributionSpec, distribution: ir.Distribution) -> bool:
+        """Whether the support depends on an unknown, which may leave an observed value outside."""
+        args = [a for _, a in distribution.args]
+        moving = callable(spec.support) and not isinstance(distribution.type.support, Index)
+        return moving and bool(self.unknown & set(references(*args)))
+
+    # Narrowing
 
     def _entry(
         self,
@@ -119,117 +156,79 @@ class DistributionEmitter:
     ) -> ast.expr:
         """The distribution of one entry, conditioned on an interval."""
         support = variable.type.support
-        if kind.entry == "half":
+        if kind.entry not in HOW:
+            return code
+        lower, upper = _bounds(support)
+        if kind.entry == "constant" and isinstance(support, Structured):
+            if (lower, upper) == (-inf, inf):
+                return code
+        if kind.entry == "half" and lower == 0 and not _is_ordered(support):
             loc = dict(distribution.args)["loc"]
-            centred = isinstance(loc, ir.Constant) and loc.value == 0
-            if centred and _lower(support) == 0:
+            if isinstance(loc, ir.Constant) and loc.value == 0:
                 return py.call("dist.FoldedDistribution", code)
-        if kind.entry in ("half", "cdf", "constant") and not (
-            kind.entry == "constant" and isinstance(support, Structured)
-        ):
-            low = variable.lower
-            high = variable.upper
-            exact = {"half": "half", "cdf": "cdf", "constant": "unnormalised"}[kind.entry]
-            return py.call(
-                "runtime.Truncated",
-                code,
-                self.emitter.expr(low) if low is not None else py.number(_lower(support)),
-                self.emitter.expr(high) if high is not None else py.number(_upper(support)),
-                py.text(exact),
-            )
+        low = self._bound(variable, variable.lower, lower)
+        high = self._bound(variable, variable.upper, upper)
+        return py.call("runtime.Truncated", code, low, high, py.text(HOW[kind.entry]))
+
+    def _bound(self, variable: ir.Variable, expr: ir.Expr | None, static: float) -> ast.expr:
+        if expr is None:
+            return py.number(float(static))
+        code = self.emitter.number(expr)
+        rank = len(variable.type.event)
+        if rank and not expr.type.event and self._setting.varies(expr):
+            return self._setting.lifted(code, rank)
         return code
 
     def _ordered(self, code: ast.expr, variable: ir.Variable, kind: Narrowing) -> ast.expr:
         """Entries jointly in increasing order."""
-        support = variable.type.support
-        assert isinstance(support, Structured)
-        law = py.call(
-            "runtime.Ordered",
-            code,
-            py.number(support.lower) if support.lower != -inf else ast.Constant(None),
-            ast.Constant(kind.ordered),
-        )
-        return self._independent(law, 1, variable.type.event)
+        lower, upper = _bounds(variable.type.support)
+        bounds: list[ast.expr] = []
+        if (lower, upper) != (-inf, inf):
+            bounds = [py.number(float(lower))]
+            bounds += [py.number(float(upper))] if upper != inf else []
+        identical = None if kind.ordered else ast.Constant(value=False)
+        return py.call("runtime.Ordered", code, *bounds, identical=identical)
 
 
-def _lower(support: Support) -> float:
-    return support.lower if isinstance(support, (Interval, Structured)) else -inf
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which axes an argument brings along.
+
+    Attributes:
+        own: how many event axes the parameter has of its own.
+        lead: whether the argument has the value's leading event axes.
+        filled: whether it lacks its own axes and stands for a whole vector.
+    """
+
+    own: int
+    lead: bool
+    filled: bool
+
+    @staticmethod
+    def of(
+        parameter: Parameter, arg: ir.Expr, lead: tuple[Size, ...], own: tuple[Size, ...]
+    ) -> _Shape:
+        count, event = parameter.event_dim, arg.type.event
+        if len(event) == count + len(lead):
+            return _Shape(count, bool(lead), filled=False)
+        if len(event) == count and (event != lead or own in ((), event)):
+            return _Shape(count, lead=False, filled=False)
+        return _Shape(count, bool(event), filled=True)
 
 
-def _upper(support: Support) -> float:
-    return support.upper if isinstance(support, (Interval, Structured)) else inf
+def _independent(code: ast.expr, axes: int) -> ast.expr:
+    return py.call(py.attribute(code, "to_event"), py.number(axes)) if axes else code
 
 
-def _as_float(arg: ir.Constant | ir.SizeNumber, code: ast.expr) -> ast.expr:
-    if isinstance(arg, ir.Constant):
-        return py.number(float(arg.value))
-    return py.call("float", code)
+def _is_ordered(support: Support) -> bool:
+    return isinstance(support, Structured) and support.kind == "ordered"
+
+
+def _bounds(support: Support) -> tuple[float, float]:
+    if isinstance(support, (Interval, Structured)):
+        return support.lower, support.upper
+    return -inf, inf
 
 
 def _form(spec: DistributionSpec, args: dict[str, ir.Expr]) -> Form:
     return next(f for f in spec.forms if set(f.params) == set(args))
-
-
-def constraint(support: Support) -> ast.expr:
-    """The `pyro.distributions.constraints` object of a support."""
-    path = "constraints"
-    match support:
-        case Interval(integer=True):
-            raise ValueError("a param is continuous")
-        case Interval(lower=lower, upper=upper):
-            if lower == -inf and upper == inf:
-                return py.attribute(path, "real")
-            if lower == 0 and upper == inf:
-                return py.attribute(path, "positive")
-            if lower == 0 and upper == 1:
-                return py.attribute(path, "unit_interval")
-            if upper == inf:
-                return py.call(f"{path}.greater_than", py.number(lower))
-            if lower == -inf:
-                return py.call(f"{path}.less_than", py.number(upper))
-            return py.call(f"{path}.interval", py.number(lower), py.number(upper))
-        case Structured(kind="ordered", lower=lower):
-            word = "ordered_vector" if lower == -inf else "positive_ordered_vector"
-            return py.attribute(path, word)
-        case Structured(kind="covariance"):
-            return py.attribute(path, "positive_definite")
-        case Structured(kind="cholesky"):
-            return py.attribute(path, "lower_cholesky")
-        case Structured(kind=kind):
-            words = {"simplex": "simplex", "unit_vector": "sphere", "correlation": "corr_matrix",
-                     "angle": "circular"}
-            return py.attribute(path, words.get(kind, "real"))
-        case Index():
-            raise ValueError("a param is continuous")
-
-
-def flat_base(emitter: Emitter, variable: ir.Variable) -> tuple[ast.expr, int]:
-    """A proper distribution on the support of `variable`, and how many event axes it has."""
-    support = variable.type.support
-    one = py.number(1.0)
-    match support:
-        case Index(size=size):
-            return py.call("dist.Categorical", py.call("torch.ones", emitter.size(size))), 0
-        case Interval(integer=True):
-            return py.call("dist.Bernoulli", py.number(0.5)), 0
-        case Interval(lower=lower, upper=upper):
-            if lower > -inf and upper < inf:
-                return py.call("dist.Uniform", py.number(lower), py.number(upper)), 0
-            if lower == 0:
-                return py.call("dist.LogNormal", py.number(0.0), one), 0
-            if lower == -inf and upper == inf:
-                return py.call("dist.Normal", py.number(0.0), one), 0
-            return py.call("runtime.OneSided", py.number(lower), py.number(upper)), 0
-        case Structured(kind="simplex"):
-            ones = py.call("torch.ones", emitter.size(variable.type.event[-1]))
-            return py.call("dist.Dirichlet", ones), 1
-        case Structured(kind="ordered", lower=lower):
-            shape = ast.List([emitter.size(variable.type.event[-1])], ast.Load())
-            normal = "dist.Normal" if lower == -inf else "dist.LogNormal"
-            base = py.call(py.attribute(py.call(normal, py.number(0.0), one), "expand"), shape)
-            low = py.number(lower) if lower != -inf else ast.Constant(None)
-            return py.call("runtime.Ordered", base, low, ast.Constant(True)), 1
-        case Structured():
-            return py.call("dist.Normal", py.number(0.0), one), 0
-
-

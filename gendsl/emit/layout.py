@@ -22,15 +22,20 @@ RESERVED = {
     *keyword.softkwlist,
     *dir(builtins),
     "pyro", "torch", "dist", "constraints", "math", "runtime", "poutine", "self", "obs", "np",
-    "model", "gendsl", "main", "data", "take", "spread", "collect", "inf", "nan", "NUTS", "MCMC",
+    "model", "gendsl", "main", "data", "inf", "nan", "NUTS", "MCMC",
+    "collect", "joined", "lagged", "spread", "take",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The depth of every plate: plate p is dimension ``-depths[p]`` of a batch shape."""
+    """The depth of every plate: plate p is dimension ``-depths[p]`` of a batch shape.
+
+    `least` is how many batch dimensions the program takes at least.
+    """
 
     depths: dict[str, int]
+    least: int = 0
 
     def depth(self, plates: frozenset[str]) -> int:
         """How many batch dimensions a value over `plates` has."""
@@ -43,7 +48,7 @@ class Layout:
     @property
     def max_plate_nesting(self) -> int:
         """The number of batch dimensions that plates take."""
-        return max(self.depths.values(), default=0)
+        return max(self.depths.values(), default=self.least)
 
 
 def _plate_sets(model: ir.Model) -> Iterator[frozenset[str]]:

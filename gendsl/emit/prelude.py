@@ -48,5 +48,18 @@ def joined(*values, event):
     return torch.cat([v.expand(batch + v.shape[v.dim() - event :]) for v in values], -event)
 '''
 
-PRELUDE = {"take": TAKE, "spread": SPREAD, "collect": COLLECT, "joined": JOINED}
-"""Source text of each, by name; they need torch."""
+LAGGED = '''
+def lagged(value, steps, dim):
+    """`value` some steps earlier along `dim`; NaN before the first."""
+    start = torch.full_like(value.narrow(dim, 0, min(steps, value.shape[dim])), math.nan)
+    return torch.cat([start, value.narrow(dim, 0, max(value.shape[dim] - steps, 0))], dim)
+'''
+
+PRELUDE = {
+    "collect": COLLECT,
+    "joined": JOINED,
+    "lagged": LAGGED,
+    "spread": SPREAD,
+    "take": TAKE,
+}
+"""Source text of each, by name; they need torch and math."""

@@ -4,22 +4,56 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from gendsl.source import Span
 
 __all__ = [
+    "CHUNK",
+    "assign",
     "attribute",
     "call",
     "fill",
     "index",
     "join",
+    "mark",
     "name",
     "number",
+    "run",
     "slice_from",
+    "span_of",
     "text",
     "tuple_of",
 ]
 
 CHUNK = 64
 """Longer sums are emitted in chunks, so that no tree grows deep."""
+
+
+Code = TypeVar("Code", bound=ast.AST)
+
+
+def mark(code: Code, span: Span) -> Code:
+    """Remember which place of the model text `code` comes from, if it does not know yet."""
+    if span_of(code) is None:
+        code.gen_span = span  # type: ignore[attr-defined]
+    return code
+
+
+def span_of(code: ast.AST) -> Span | None:
+    """The place of the model text that `code` comes from."""
+    found: Span | None = getattr(code, "gen_span", None)
+    return found
+
+
+def assign(target: str, value: ast.expr, span: Span) -> ast.stmt:
+    """``target = value``."""
+    return mark(ast.Assign([ast.Name(target, ast.Store())], value), span)
+
+
+def run(value: ast.expr, span: Span) -> ast.stmt:
+    """``value`` as a statement."""
+    return mark(ast.Expr(value), span)
 
 
 def name(identifier: str) -> ast.Name:
@@ -90,24 +124,40 @@ def join(op: ast.operator, terms: Sequence[ast.expr]) -> ast.expr:
 
 
 class _Filler(ast.NodeTransformer):
-    def __init__(self, values: Mapping[str, ast.expr]) -> None:
-        self.values = values
+    def __init__(self, values: Mapping[str, ast.expr], tensors: frozenset[str]) -> None:
+        self.values, self.tensors = values, tensors
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         """Replace a parameter by its value."""
         return self.values.get(node.id, node)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Leave out ``torch.as_tensor`` around what is a tensor already."""
+        inner = node.args[0] if len(node.args) == 1 else None
+        if inner is not None and ast.unparse(node.func) == "torch.as_tensor":
+            names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name)}
+            if names & self.tensors:
+                return self.visit(inner)  # type: ignore[no-any-return]
+        return self.generic_visit(node)
 
-def fill(template: str, values: Mapping[str, ast.expr]) -> ast.expr:
+
+def fill(
+    template: str, values: Mapping[str, ast.expr], tensors: frozenset[str] = frozenset()
+) -> ast.expr:
     """The expression `template`, its names replaced by `values`; precedence is kept.
 
     Templates come from the tables, never from a user.
+
+    Args:
+        template: a Python expression.
+        values: what stands for its names.
+        tensors: the names whose values are tensors and not numbers.
     """
     tree = ast.parse(template, mode="eval").body
     for node in ast.walk(tree):
         for attr in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
             if hasattr(node, attr):
                 delattr(node, attr)
-    filled = _Filler(values).visit(tree)
+    filled = _Filler(values, tensors).visit(tree)
     assert isinstance(filled, ast.expr)
     return filled

@@ -72,4 +72,18 @@ CODES: dict[str, tuple[str, str]] = {
         "a probability outside (0, 1)",
         "The probability of an interval lies strictly between 0 and 1: 0.9 for a 90 % interval.",
     ),
+    "GD830": (
+        "the output file exists",
+        "A command never replaces a file unasked. Name another file, or pass `--overwrite`.",
+    ),
+    "GD831": (
+        "output over input",
+        "The file named for the output is one that the command reads: the model or data. It is "
+        "not replaced, even with `--overwrite`.",
+    ),
+    "GD832": (
+        "nothing of that name to explain",
+        "`gendsl explain` knows the codes of messages, distributions, functions, operators and "
+        "methods of inference. Without a word it lists the codes.",
+    ),
 }

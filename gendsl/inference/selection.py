@@ -10,7 +10,7 @@ from gendsl.inference.algorithms import ALGORITHMS
 from gendsl.inference.algorithms.spec import AlgorithmSpec
 from gendsl.inference.plan import Candidate, Competence, Plan, Rewrite
 from gendsl.ir import nodes as ir
-from gendsl.library.methods import METHODS, MethodSpec
+from gendsl.library.methods import LATER, METHODS, MethodSpec
 
 __all__ = ["make_plan", "method_options"]
 
@@ -111,6 +111,12 @@ def _continuous_words(method: str) -> str:
 def _verify_known(asked: str, model: ir.Model) -> None:
     if asked in METHODS:
         return
+    if asked in LATER:
+        message = (
+            f"{LATER[asked]} (`{asked}`) is part of the language, but this version cannot run it yet"
+        )
+        remedy = f"this version has {', '.join(METHODS)}"
+        raise CompileError([Diagnostic("GD909", message, help=remedy)], model.source)
     near = nearest(asked, METHODS)
     raise CompileError(
         [

@@ -102,26 +102,33 @@ def _expr(expr: ir.Expr) -> tuple[str, int]:
             return name, OPERAND
         case ir.SizeNumber(size=size):
             return f"size({size})", OPERAND
-        case ir.Apply():
-            return _applied(expr)
-        case ir.Reduce(function=function, value=value, axis=axis):
-            over = "" if axis is None else f", {_axis_name(axis)}"
-            return f"{function}({format_ir_expr(value)}{over})", OPERAND
-        case ir.Gather(value=value, axis=axis, index=index):
-            return f"{_at(OPERAND, value)}[{_axis_name(axis)} = {format_ir_expr(index)}]", OPERAND
-        case ir.Select(value=value, axis=axis, at=at):
-            return f"{_at(OPERAND, value)}[{_axis_name(axis)} = {at}]", OPERAND
-        case ir.Lag(value=value, sequence=sequence, steps=steps):
-            return f"{_at(OPERAND, value)}[{sequence}-{steps}]", OPERAND
-        case ir.Spread(value=value, axis=axis, plate=plate):
-            return f"{_at(OPERAND, value)}[{_axis_name(axis)} over {plate}]", OPERAND
-        case ir.Collect(value=value, plate=plate):
-            return f"collect({format_ir_expr(value)}, {plate})", OPERAND
         case ir.Stack(items=items):
             return f"[{', '.join(map(format_ir_expr, items))}]", OPERAND
         case ir.LogProb(distribution=distribution, value=value):
             what = format_distribution(distribution)
             return f"log_prob({what}, {format_ir_expr(value)})", OPERAND
+        case ir.Apply():
+            return _applied(expr)
+        case _:
+            return _along(expr), OPERAND
+
+
+def _along(expr: ir.Reduce | ir.Gather | ir.Select | ir.Lag | ir.Spread | ir.Collect) -> str:
+    """What is done along an axis."""
+    match expr:
+        case ir.Reduce(function=function, value=value, axis=axis):
+            over = "" if axis is None else f", {_axis_name(axis)}"
+            return f"{function}({format_ir_expr(value)}{over})"
+        case ir.Gather(value=value, axis=axis, index=index):
+            return f"{_at(OPERAND, value)}[{_axis_name(axis)} = {format_ir_expr(index)}]"
+        case ir.Select(value=value, axis=axis, at=at):
+            return f"{_at(OPERAND, value)}[{_axis_name(axis)} = {at}]"
+        case ir.Lag(value=value, sequence=sequence, steps=steps):
+            return f"{_at(OPERAND, value)}[{sequence}-{steps}]"
+        case ir.Spread(value=value, axis=axis, plate=plate):
+            return f"{_at(OPERAND, value)}[{_axis_name(axis)} over {plate}]"
+        case ir.Collect(value=value, plate=plate):
+            return f"collect({format_ir_expr(value)}, {plate})"
         case _:
             assert_never(expr)
 

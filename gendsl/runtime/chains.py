@@ -40,8 +40,11 @@ __all__ = ["ChainReport", "Chains", "Job", "chain_seeds", "sample_chains"]
 ChainReport = Callable[[int, int, int, str, float, int], None]
 """(chain, iteration, total, phase, step size, divergences)."""
 
-WORTHWHILE = 6.0
-"""Seconds of work below which no worker is started: importing torch takes that long."""
+WORTHWHILE = 15.0
+"""Seconds of work below which no worker is started: each spends some on importing torch."""
+
+OVERHEAD = 40e-6
+"""Seconds that the sampler adds to each gradient."""
 
 STEPS_EXPECTED = 15
 """Gradients an iteration, for that estimate."""
@@ -62,10 +65,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Chains:
-    """All chains: values and statistics of shape (chain, draw, ...)."""
+    """All chains: values and statistics of shape (chain, draw, ...), and how they were made."""
 
     values: dict[str, np.ndarray]
     stats: dict[str, np.ndarray]
+    evaluation: str
     note: str | None
 
 
@@ -91,7 +95,7 @@ def sample_chains(
     with tensors(job.dtype, job.device, 0):
         density = Density(job.executable, job.plan.noncentred)
         potential = potential_of(density)
-        work = _seconds(potential) * STEPS_EXPECTED * (job.options.draws + job.options.warmup)
+        work = (_seconds(potential) + OVERHEAD) * STEPS_EXPECTED * (job.options.draws + job.options.warmup)
         workers = min(chains, cores or _cores())
         if job.device.type != "cpu" or (cores is None and work * chains < WORTHWHILE):
             workers = 1
@@ -103,7 +107,7 @@ def sample_chains(
         else:
             results = _in_workers(job, seeds, workers, report)
     values, stats = _stacked([r.values for r in results]), _stacked([r.stats for r in results])
-    return Chains(values, stats, potential.note)
+    return Chains(values, stats, potential.way, potential.note)
 
 
 def _cores() -> int:

@@ -223,8 +223,10 @@ def verify_target(folder: str | Path, *, overwrite: bool = False) -> None:
     parent = next(p for p in target.parents if os.path.lexists(p))
     if not parent.is_dir():
         raise refuse("GD809", f"cannot write {folder}: {parent} is not a folder")
-    if not os.access(parent, os.W_OK | os.X_OK):
-        raise refuse("GD809", f"cannot write {folder}: the folder {parent} is not writable")
+    with _writing(target):
+        probe = _sibling(parent / target.name)
+        probe.mkdir()
+        probe.rmdir()
 
 
 def _check_target(target: Path, *, overwrite: bool) -> None:

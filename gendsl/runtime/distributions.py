@@ -14,9 +14,30 @@ from torch.distributions import VonMises as TorchVonMises
 from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
-from gendsl.runtime.narrowed import OneSided, Ordered, Truncated
+from gendsl.runtime.manifolds import (
+    OrderedBetween,
+    correlation,
+    covariance,
+    unit_vector,
+    zero_sum,
+)
+from gendsl.runtime.narrowed import FlatOn, Ordered, Truncated
 
-__all__ = ["Flat", "Kumaraswamy", "Multinomial", "OneSided", "Ordered", "Pareto", "Truncated", "VonMises"]
+__all__ = [
+    "Flat",
+    "FlatOn",
+    "Kumaraswamy",
+    "Multinomial",
+    "Ordered",
+    "OrderedBetween",
+    "Pareto",
+    "Truncated",
+    "VonMises",
+    "correlation",
+    "covariance",
+    "unit_vector",
+    "zero_sum",
+]
 
 _NO_AXES = torch.Size()
 

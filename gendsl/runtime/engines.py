@@ -97,6 +97,7 @@ def _nuts(setting: Setting) -> Outcome:
     attrs: dict[str, float | int | str] = {
         "max_tree_depth": options.max_tree_depth,
         "sampling_seconds": time.monotonic() - started,
+        "evaluation": found.evaluation,
     }
     if found.note:
         attrs["note"] = found.note

@@ -19,7 +19,9 @@ from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.engines import ENGINES, Setting
+from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of, data_groups
+from gendsl.runtime.parameterisation import parameterised
 from gendsl.runtime.posterior import predictive
 from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import rebased, rebased_params
@@ -54,6 +56,8 @@ class FitSettings:
 def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
     """Run the plan's engine and label what it gives."""
     plan, model = compiled.plan, compiled.checked.ir
+    plan = parameterised(plan, model, bound)
+    compiled = replace(compiled, plan=plan)
     if plan.method is None:
         raise DataError(
             [
@@ -68,12 +72,13 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
             model.source,
         )
     dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
-    with tensors(dtype, device):
-        ready = executable(compiled.program, model, bound, dtype, device)
-    setting = Setting(
-        compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
-    )
-    outcome = ENGINES[plan.method](setting)
+    with in_words(model):
+        with tensors(dtype, device):
+            ready = executable(compiled.program, model, bound, dtype, device)
+        setting = Setting(
+            compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
+        )
+        outcome = ENGINES[plan.method](setting)
     groups = {k: v for k, v in outcome.groups.items() if v}
     groups |= data_groups(model, bound)
     attrs: dict[str, Any] = {
@@ -218,9 +223,10 @@ class Fit:
             params = rebased_params(model, params, bound)
         dtype, device = resolve_dtype(self.settings.dtype), resolve_device(self.settings.device)
         chosen = self.settings.seed if seed is None else seed
-        with tensors(dtype, device, chosen):
+        with tensors(dtype, device, chosen), in_words(model):
             ready = executable(self.compiled.program, model, bound, dtype, device)
-            return predictive(ready, values, params, known, seed=chosen)
+            count = draws or PREDICTIVE_DRAWS
+            return predictive(ready, values, params, known, seed=chosen, draws=count)
 
     def _unknowns(
         self, draws: int | None

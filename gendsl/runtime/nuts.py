@@ -94,14 +94,16 @@ def run_chain(
 ) -> ChainResult:
     """Adapt, then sample; `seed` determines every draw."""
     rng = np.random.default_rng(seed)
-    start = starting_point(density, potential, rng)
-    chain = _Chain(potential, start, options, rng)
+    with np.errstate(all="ignore"):
+        start = starting_point(density, potential, rng)
+        chain = _Chain(potential, start, options, rng)
     total, lost = options.warmup + options.draws, 0
     positions = np.empty((options.draws, potential.size))
     kept: list[Transition] = []
     for iteration in range(total):
         warming = iteration < options.warmup
-        made = chain.warm_up(iteration) if warming else chain.move()
+        with np.errstate(all="ignore"):  # infinite energies are expected
+            made = chain.warm_up(iteration) if warming else chain.move()
         lost += made.diverging and not warming
         if not warming:
             positions[len(kept)] = made.point.position

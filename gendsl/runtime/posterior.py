@@ -125,6 +125,7 @@ def predictive(
     known: Mapping[str, np.ndarray],
     *,
     seed: int,
+    draws: int = 1,
 ) -> Arrays:
     """Draws of every observed variable (and let), one for each draw of the posterior.
 
@@ -134,6 +135,7 @@ def predictive(
         params: natural values of params.
         known: for latents with new members, a mask over their axes of those that the fit knew.
         seed: of the draws.
+        draws: how many, where the posterior has none because all that is unknown is a param.
     """
     model, program = executable.model, executable.program
     windows = {n for n, _ in program.windows}
@@ -141,7 +143,7 @@ def predictive(
     free = executable.without(drawn)
     batch = Batch(free)
     names = [v.name for v in model.of_role("observed", "let")]
-    count = len(next(iter(posterior.values()))) if posterior else 1
+    count = len(next(iter(posterior.values()))) if posterior else draws
     masks = {n: _known_mask(batch, model.variable(n), mask) for n, mask in known.items()}
     fixed = {n: _param(batch, model.variable(n), v) for n, v in params.items()}
     torch.manual_seed(seed)

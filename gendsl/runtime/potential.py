@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gendsl.runtime.density import Density
+from gendsl.runtime.native import Native, NotNative, build
 from gendsl.runtime.tracing import Ref, Tape, Untraceable, map_refs, record
 
 __all__ = ["Potential", "objective_of", "potential_of", "recorded", "runner", "unflatten"]
@@ -33,6 +34,7 @@ class Potential:
     Attributes:
         size: the number of coordinates.
         function: value and gradient at a tensor of that size.
+        native: the same as machine code, where that can be had.
         dtype: the type of that tensor.
         device: where it lives.
         note: why Pyro's handlers run at each step; None where they do not.
@@ -40,12 +42,22 @@ class Potential:
 
     size: int
     function: Both
+    native: Native | None
     dtype: torch.dtype
     device: torch.device
     note: str | None
 
+    @property
+    def way(self) -> str:
+        """How it is evaluated."""
+        if self.native is not None:
+            return "machine code"
+        return "recorded operations" if self.note is None else "handlers"
+
     def __call__(self, point: np.ndarray) -> tuple[float, np.ndarray]:
         """Value and gradient; infinite where a distribution refuses its parameters."""
+        if self.native is not None:
+            return self.native(point)
         with torch.no_grad():
             x = torch.as_tensor(point, dtype=self.dtype, device=self.device)
             value, gradient = self.function(x)
@@ -101,12 +113,27 @@ def recorded(function: Callable[[Tensor], Tensor], size: int) -> Potential:
     eager = _eager(function)
     with torch.random.fork_rng(devices=[]), pyro.validation_enabled(False):
         try:
-            fast: Both = runner(record(function, torch.randn(size) * 0.1))
+            tape = record(function, torch.randn(size) * 0.1)
+            fast: Both = runner(tape)
             _verify(eager, fast, size, RTOL[dtype])
-            note = None
         except Untraceable as error:
-            fast, note = eager, f"the density is evaluated step by step, which is slow: {error}"
-    return Potential(size, fast, dtype, device, note)
+            note = f"the density is evaluated by Pyro's handlers, which is slow: {error}"
+            return Potential(size, eager, None, dtype, device, note)
+        try:
+            native: Native | None = build(tape)
+            assert native is not None
+            _verify(eager, _as_tensors(native), size, RTOL[dtype])
+        except (NotNative, Untraceable):
+            native = None
+    return Potential(size, fast, native, dtype, device, None)
+
+
+def _as_tensors(native: Native) -> Both:
+    def both(point: Tensor) -> tuple[Tensor, Tensor]:
+        value, gradient = native(point.numpy())
+        return torch.tensor(value), torch.as_tensor(gradient)
+
+    return both
 
 
 def _verify(eager: Both, fast: Both, size: int, rtol: float) -> None:

@@ -73,11 +73,12 @@ def _unknown(ctx: Context, name: ast.Name) -> Poisoned:
             help="random or data-dependent sizes are not supported; declare a larger axis and "
             "mask what is not used",
         )
-    return ctx.report.error(
+    return ctx.report.unknown(
         "GD103",
         f"no plate or dim is called `{word}`",
+        word,
         name.span,
-        help=ctx.scope.suggestion(word, ctx.scope.axes) or f"declare it: `dim {word}`",
+        ctx.scope.suggestion(word, ctx.scope.axes) or f"declare it: `dim {word}`",
     )
 
 

@@ -11,7 +11,7 @@ from gendsl.library.functions.spec import FunctionSpec
 from gendsl.semantics import shapes
 from gendsl.semantics.aliases import function_remedy
 from gendsl.semantics.context import Context
-from gendsl.semantics.remedies import support_labels, support_remedy, verify_not_blamed
+from gendsl.semantics.remedies import support_labels, support_remedy
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import fits, found, hull, shown
 from gendsl.source import Span
@@ -45,17 +45,19 @@ def unknown_function(ctx: Context, name: ast.Name) -> Poisoned:
         )
     known = [f for f, spec in FUNCTIONS.items() if spec.operator is None]
     remedy = function_remedy(word) or ctx.scope.suggestion(word, known, ctx.scope.callables)
-    return ctx.report.error(
+    return ctx.report.unknown(
         "GD109",
         f"no function is called `{word}`",
+        word,
         name.span,
-        help=remedy or f"declare it: `fn {word}(x: real): real = ...`",
+        remedy or f"declare it: `fn {word}(x: real): real = ...`",
     )
 
 
 def nominal_error(ctx: Context, span: Span, args: Iterable[ir.Expr]) -> Poisoned:
     """Report arithmetic on categories."""
     culprit = next(a for a in args if isinstance(a.type.support, Index))
+    ctx.blame(culprit, "arithmetic")
     labels: tuple[Label, ...] = ()
     shown_name = "g"
     if isinstance(culprit, ir.Reference):
@@ -153,7 +155,7 @@ def _verify_domain(ctx: Context, spec: FunctionSpec, position: int, arg: ir.Expr
         raise nominal_error(ctx, arg.span, (arg,))
     if domain == REAL or fits(hull(given), domain) or _touches(hull(given), domain):
         return
-    verify_not_blamed(ctx, arg, domain)
+    ctx.blame(arg, domain)
     word = spec.operator if spec.operator in ("and", "or", "not", "if") else spec.name
     part = "the condition of `if`" if word == "if" else f"the argument of `{word}`"
     raise ctx.report.error(
@@ -176,7 +178,7 @@ def _verify_power(ctx: Context, base: ir.Expr, exponent: ir.Expr) -> None:
     whole = power.integer or (power.lower == power.upper and float(power.lower).is_integer())
     if below.lower >= 0 or whole:
         return
-    verify_not_blamed(ctx, base, POSITIVE)
+    ctx.blame(base, POSITIVE)
     raise ctx.report.error(
         "GD402",
         f"the base of a power that is not whole must be positive, but {found(base)}",

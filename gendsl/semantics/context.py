@@ -12,7 +12,7 @@ from gendsl.semantics.scope import Scope
 from gendsl.semantics.sizes import Sizes
 from gendsl.source import NOWHERE, Span
 from gendsl.syntax import ast
-from gendsl.types import Size, Support, ValueType
+from gendsl.types import Size, ValueType
 
 __all__ = ["Context", "Declared", "Nesting", "Site"]
 
@@ -50,9 +50,15 @@ class Site:
 
 @dataclass(slots=True)
 class Nesting:
-    """How deep the typer is in an expression, bodies of functions included."""
+    """How deep the typer is in an expression, and how much it has put in place of calls.
+
+    Attributes:
+        level: the depth, bodies of functions included.
+        written: expressions typed for the sake of calls, and the operations they stand for.
+    """
 
     level: int = 0
+    written: int = 0
 
 
 @dataclass(slots=True)
@@ -68,7 +74,7 @@ class Context:
         poisoned: values and functions that have been reported; whatever needs one of them
             is given up silently.
         assumed: types that a recursion took for granted, by name.
-        blamed: variables whose support has been found too wide, and for what.
+        blamed: variables that have been found unfit, and for what.
         sizes: what the text says of sizes.
         locals: the arguments of the function whose body is being typed.
         site: the equation being typed.
@@ -84,7 +90,7 @@ class Context:
     declared: dict[str, Declared] = field(default_factory=dict)
     poisoned: set[str] = field(default_factory=set)
     assumed: dict[str, ValueType] = field(default_factory=dict)
-    blamed: set[tuple[str, Support]] = field(default_factory=set)
+    blamed: set[tuple[str, object]] = field(default_factory=set)
     sizes: Sizes = field(default_factory=Sizes)
     locals: Mapping[str, ir.Expr] = field(default_factory=dict)
     site: Site | None = None
@@ -123,6 +129,17 @@ class Context:
     def agree(self, a: tuple[Size, ...], b: tuple[Size, ...]) -> bool:
         """Whether two event shapes are the same."""
         return len(a) == len(b) and all(map(self.sizes.agree, a, b))
+
+    def blame(self, expr: ir.Expr, what: object) -> None:
+        """Note that a variable is unfit for something; say so only once.
+
+        Raises:
+            Poisoned: the same has been noted, and reported, before.
+        """
+        if isinstance(expr, ir.Reference) and expr.name not in self.locals:
+            if (expr.name, what) in self.blamed:
+                raise Poisoned
+            self.blamed.add((expr.name, what))
 
     def label(self, expr: ir.Expr, text: str) -> tuple[Label, ...]:
         """A label where the variable that `expr` is was declared; none for anything else."""

@@ -9,12 +9,7 @@ from gendsl.library.distributions.spec import DistributionSpec, Parameter
 from gendsl.semantics.aliases import distribution_remedy
 from gendsl.semantics.context import Context
 from gendsl.semantics.forms import Given, given_arguments
-from gendsl.semantics.remedies import (
-    shape_origin,
-    support_labels,
-    support_remedy,
-    verify_not_blamed,
-)
+from gendsl.semantics.remedies import shape_origin, support_labels, support_remedy
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import fits, found, hull, shown
 from gendsl.syntax import ast
@@ -126,11 +121,12 @@ def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
     with ctx.report.containing():
         ctx.all_typed(a.value for a in call.arguments)  # what is wrong in them is reported too
     remedy = distribution_remedy(word) or ctx.scope.suggestion(word, DISTRIBUTIONS, LATER)
-    return ctx.report.error(
+    return ctx.report.unknown(
         "GD111",
         f"no distribution is called `{word}`",
+        word,
         name.span,
-        help=remedy or "`gendsl explain distributions` lists them",
+        remedy or "the reference lists them; `gendsl explain Normal` shows one",
     )
 
 
@@ -230,7 +226,7 @@ def _check_shape(
     own = _own_sizes(spec, param, event, given)
     accepted = [own, (*lead, *own)]
     if spec.event_dim and param.event_dim == 1 and isinstance(param.support, Interval):
-        accepted += [(), lead]  # the same number for every entry
+        accepted.append(())  # the same number for every entry
     if any(ctx.agree(given, wanted) for wanted in accepted):
         return
     different = list(dict.fromkeys(describe_event(a) or "a scalar" for a in reversed(accepted)))
@@ -287,7 +283,7 @@ def _check_support(ctx: Context, spec: DistributionSpec, param: Parameter, arg: 
         ok = _may_be_simplex(arg) if wanted.kind == "simplex" else ok
     if ok:
         return
-    verify_not_blamed(ctx, arg, wanted)
+    ctx.blame(arg, wanted)
     told = found(arg) if _total(arg) is None else f"its entries sum to {_total(arg):g}"
     raise ctx.report.error(
         "GD401",

@@ -33,6 +33,8 @@ def type_expression(ctx: Context, expr: ast.Expr) -> ir.Expr:
         Poisoned: a mistake in it has been reported.
     """
     ctx.nesting.level += 1
+    if ctx.outermost is not None:
+        ctx.nesting.written += 1
     try:
         if ctx.nesting.level > DEEPEST:
             raise functions.too_large(ctx, expr)

@@ -23,7 +23,9 @@ __all__ = ["too_large", "type_call", "verify_functions"]
 
 MOST_OPERATIONS = 20_000
 DEEPEST = 200
-"""Bodies are put in place of calls: a result with more operations, or deeper, is refused."""
+MOST_WRITTEN = 100_000
+"""Bodies are put in place of calls: a result with more operations, or deeper, is refused, and so
+are calls beyond a total for the whole model."""
 
 
 def verify_functions(ctx: Context) -> None:
@@ -131,12 +133,16 @@ def type_call(ctx: Context, name: str, expr: ast.Call) -> ir.Expr:
     args = ctx.all_typed(bound_arguments(ctx, name, params, expr))
     if name in ctx.poisoned:
         raise Poisoned
+    if ctx.nesting.written > MOST_WRITTEN:
+        raise Poisoned  # reported when the bound was passed
     for parameter, arg in zip(fn.parameters, args, strict=True):
         _check_argument(ctx, name, parameter, arg)
     inner = ctx.inside(name, dict(zip(params, args, strict=True)), ctx.outermost or expr)
     result = replace(inner.typed(inner, fn.value), span=expr.span)
     operations, depth = _weight(ctx, result)
-    if operations > MOST_OPERATIONS or depth > DEEPEST:
+    if not ctx.calls:
+        ctx.nesting.written += operations
+    if operations > MOST_OPERATIONS or depth > DEEPEST or ctx.nesting.written > MOST_WRITTEN:
         raise too_large(ctx, expr)
     return result
 

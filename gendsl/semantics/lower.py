@@ -78,13 +78,12 @@ def _axis(ctx: Context, declared: ast.PlateDecl | ast.DimDecl, size: Size | None
         return ir.Axis(name, "dim", size, span=span)
     owner = declared.owner
     if owner is not None and not ctx.scope.is_plate(owner.id):
-        ctx.report.error(
+        ctx.report.unknown(
             "GD114",
             f"no plate is called `{owner.id}`",
+            owner.id,
             owner.span,
-            labels=ctx.scope.label(owner.id, f"`{owner.id}` is {ctx.scope.kind(owner.id)}"),
-            help=ctx.scope.suggestion(owner.id, ctx.scope.plates())
-            or f"declare `plate {owner.id}`",
+            ctx.scope.suggestion(owner.id, ctx.scope.plates()) or f"declare `plate {owner.id}`",
         )
     elif owner is not None:
         ctx.report.error(

@@ -70,7 +70,7 @@ def _axis(ctx: Context, expr: ast.Name) -> ir.Expr:
 
 def _type_of(ctx: Context, expr: ast.Name) -> ValueType:
     word = expr.id
-    if word in ctx.poisoned:
+    if word in ctx.poisoned or word in ctx.scope.ambiguous:
         raise Poisoned
     declared = ctx.declared.get(word)
     type_ = declared.type if declared is not None else None
@@ -122,18 +122,20 @@ def _unknown(ctx: Context, expr: ast.Name) -> Poisoned:
             expr.span,
             help=f"call it: `{word}(...)`",
         )
-    near = ctx.scope.suggestion(
-        word, ctx.locals, ctx.scope.axes, () if ctx.calls else ctx.scope.values
-    )
-    return ctx.report.error(
+    return ctx.report.unknown(
         "GD107",
         f"nothing called `{word}` is declared",
+        word,
         expr.span,
-        help=near or CONSTANTS.get(word.casefold()) or _declaring(ctx, word),
+        None if ctx.report.is_unknown(word) else _remedy(ctx, word),
     )
 
 
-def _declaring(ctx: Context, word: str) -> str:
+def _remedy(ctx: Context, word: str) -> str:
+    values = () if ctx.calls else ctx.scope.values
+    near = ctx.scope.suggestion(word, ctx.locals, ctx.scope.axes, values)
+    if near or word.casefold() in CONSTANTS:
+        return near or CONSTANTS[word.casefold()]
     if ctx.calls:
         return f"a function sees its arguments: add `{word}: real` to them"
     return f"declare it, for example `input {word}: real` or `latent {word} ~ Normal(0, 1)`"

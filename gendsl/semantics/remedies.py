@@ -6,25 +6,16 @@ from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import children
 from gendsl.semantics.context import Context
-from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import hull, intersect, shown
 from gendsl.types import POSITIVE, UNIT, Interval, Structured, Support
 
-__all__ = ["shape_origin", "support_labels", "support_remedy", "verify_not_blamed"]
+__all__ = ["shape_origin", "support_labels", "support_remedy"]
 
 LINKS: dict[Support, str] = {
     POSITIVE: "use `exp(...)`; or, if it is surely positive, ",
     UNIT: "use `inv_logit(...)`, or pass `logits =`; or, if it is surely between 0 and 1, ",
 }
 """How to bring any number into an interval."""
-
-
-def verify_not_blamed(ctx: Context, value: ir.Expr, wanted: Support) -> None:
-    """Give up silently where the same variable has been found too wide for the same use."""
-    if isinstance(value, ir.Reference) and value.name not in ctx.locals:
-        if (value.name, wanted) in ctx.blamed:
-            raise Poisoned
-        ctx.blamed.add((value.name, wanted))
 
 
 def support_labels(ctx: Context, value: ir.Expr) -> tuple[Label, ...]:

@@ -68,6 +68,7 @@ class Scope:
     guides: list[ast.Guide] = field(default_factory=list)
     energies: list[ast.Energy] = field(default_factory=list)
     infers: list[ast.Infer] = field(default_factory=list)
+    ambiguous: set[str] = field(default_factory=set)
     _comparisons: int = COMPARISONS
 
     def is_plate(self, name: str) -> bool:
@@ -157,6 +158,7 @@ def _declare(
             old.statements.append(statement)
             return
     if word in scope.values or word in scope.axes or word in scope.callables:
+        scope.ambiguous.add(word)
         report.error(
             "GD101",
             f"`{word}` is declared twice",

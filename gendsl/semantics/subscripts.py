@@ -98,6 +98,7 @@ def _address(ctx: Context, cursor: _Cursor, item: ast.IndexItem) -> None:
 
 
 def _no_index(ctx: Context, index: ir.Expr, item: ast.IndexItem) -> Poisoned:
+    ctx.blame(index, "index")
     labels: tuple[Label, ...] = ()
     remedy = "an index is declared as `index(p)`, for the plate `p` that it points into"
     if isinstance(index, ir.Reference):
@@ -133,6 +134,7 @@ def _axes_of(value: ir.Expr) -> list[str]:
 
 
 def _no_axis(ctx: Context, value: ir.Expr, name: str, item: ast.IndexItem) -> Poisoned:
+    ctx.blame(value, name)
     have = _axes_of(value)
     label: tuple[Label, ...] = ()
     if isinstance(value, ir.Reference):
@@ -174,6 +176,7 @@ def _literal(
 
 
 def _no_event_axis(value: ir.Expr, at: int, item: ast.IndexItem, ctx: Context) -> Poisoned:
+    ctx.blame(value, "event axes")
     plates = sorted(value.type.plates)
     name = value.name if isinstance(value, ir.Reference) else ""
     none_left = "there is none left" if value.type.event else "this value has none"

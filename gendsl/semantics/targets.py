@@ -82,11 +82,12 @@ def _bad_subscript(ctx: Context, subscript: ast.Expr, target: ast.Target) -> Poi
             labels=ctx.scope.label(word, "declared here"),
             help="an index stands on the right side: `alpha[county_of]`",
         )
-    return ctx.report.error(
+    return ctx.report.unknown(
         "GD114",
         f"no plate is called `{word}`",
+        word,
         subscript.span,
-        help=ctx.scope.suggestion(word, ctx.scope.plates()) or f"declare it: `plate {word}`",
+        ctx.scope.suggestion(word, ctx.scope.plates()) or f"declare it: `plate {word}`",
     )
 
 

@@ -8,12 +8,28 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runtime.models import bound, complaint
+from runtime.models import TEXTS, bound, complaint, gen
 from runtime.test_data_formats import assert_same
+
+from gendsl.frontend import check
+from gendsl.source import Source
 
 NAN = float("nan")
 COUNTIES = pd.DataFrame({"county": ["B", "A"], "u": [1.0, 2.0]})
 HOUSES = pd.DataFrame({"county_of": ["A", "B", "A"], "y": [1.0, 2.0, 3.0], "extra": 1})
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_models_are_what_the_front_end_makes(name):
+    made, expected = gen(name), check(Source(f"{name}.gen", TEXTS[name])).ir
+    assert made.axes == expected.axes
+    assert [a.span for a in made.axes] == [a.span for a in expected.axes]
+    found = {v.name: v for v in expected.variables}
+    for v in made.variables:
+        other = found.pop(v.name)
+        assert (v.role, v.axes, v.type) == (other.role, other.axes, other.type)
+        assert (v.optional, v.span) == (other.optional, other.span)
+    assert not found
 
 
 def test_axes_in_declared_order_and_types():
@@ -208,6 +224,21 @@ def test_categories_do_not_grow():
     np.testing.assert_array_equal(new.values["colour"], [2, 0])
     told = complaint("colours", {"colour": ["x"]}, known=fit.labels, purpose="predict")
     assert "'x' in `colour` (key 'colour'; first at colour[0]) is no label of index(3)" in told
+
+
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3)),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(TEXTS)), st.data())
+def test_whatever_is_given_is_bound_or_refused(name, data):
+    names = sorted({v.name for v in gen(name).variables} | {a.name for a in gen(name).axes})
+    values = data.draw(st.dictionaries(st.sampled_from(names), ANYTHING))
+    assert complaint(name, values)
 
 
 def test_at_most_five_offenders_and_twenty_errors():

@@ -217,10 +217,7 @@ BROKEN = {
     ),
     "a.npz": (b"abc", "error[GD703]: a.npz is damaged or is not an NPZ file"),
     "a.parquet": (b"abc", "error[GD703]: a.parquet is damaged or is not a Parquet file"),
-    "a.nc": (
-        b"abc",
-        "error[GD701]: a.nc cannot be read: it is damaged or not what its extension says",
-    ),
+    "a.nc": (b"abc", "error[GD703]: a.nc is damaged or is not a NetCDF-4 file"),
 }
 
 

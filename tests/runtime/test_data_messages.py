@@ -156,6 +156,11 @@ CASES = {
     "several at once": ("schools", {"sigma": [[1, 2]], "y": ["a"], "q": 1}, {}),
     "lists of different lengths": ("grid", {"y": [[1, 2], [1]]}, {}),
     "numbers and lists": ("grid", {"y": [[1, 2], 1]}, {}),
+    "columns of two lengths": (
+        "regression",
+        {"a": [1, 2], "b": [1, 2, 3], "y": [1, 2]},
+        {"columns": {"X": ["a", "b"]}},
+    ),
     "not data": ("schools", {"sigma": {1, 2}, "y": [1j], 3: 4}, {}),
     "no names": ("schools", np.ones(3), {}),
     "column twice": ("schools", pd.DataFrame([[1, 2, 3]], columns=["y", "y", "sigma"]), {}),
@@ -614,6 +619,11 @@ help: give one long list, and beside it, for each value, the number of the list 
 """,
     "numbers and lists": """\
 error[GD704]: key 'y' mixes single values and lists
+""",
+    "columns of two lengths": """\
+regression.gen:3:7: error[GD704]: `X` should be columns of one length of the data, but `a` has the shape (2,), `b` has the shape (3,)
+  3 | input X[n]: real[D]
+    |       ^
 """,
     "not data": """\
 error[GD707]: key 'sigma' is a set, which cannot be data

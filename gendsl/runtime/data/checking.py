@@ -114,7 +114,9 @@ def check_values(
     free = values.ndim - _tied_by(variable.type.support)
     present = present.reshape(present.shape + (1,) * (free - present.ndim))
     present = np.broadcast_to(present, values.shape[:free])
-    for rule in _rules(variable.type.support, values):
+    with np.errstate(all="ignore"):
+        rules = _rules(variable.type.support, values)
+    for rule in rules:
         bad = np.asarray(rule.broken & present)
         if bad.any():
             _tell(variable, entry, values, bad, rule, int(present.sum()), found)
@@ -192,7 +194,7 @@ def _matrix_rules(kind: str, values: Array) -> list[Rule]:
     if kind == "correlation":
         uneven = (np.abs(diagonal - 1) > TOLERANCE).any(-1)
         rules.append(Rule("GD734", uneven, "a correlation, with ones on the diagonal"))
-    smallest = np.linalg.eigvalsh((values + np.swapaxes(values, -1, -2)) / 2)
+    smallest = np.linalg.eigvalsh(values / 2 + np.swapaxes(values, -1, -2) / 2)
     smallest = smallest.min(-1, initial=np.inf)
     return [*rules, Rule("GD734", smallest <= 0, f"a {kind}, positive definite", _eigenvalue)]
 

@@ -71,10 +71,19 @@ def _numbered(
     return sorted(hits, key=lambda hit: hit[0])
 
 
-def side_by_side(name: str, parts: Sequence[Entry], owner: str) -> Entry:
-    """Columns as one matrix-valued entry."""
+def side_by_side(
+    variable: Variable, parts: Sequence[Entry], owner: str, found: Findings
+) -> Entry | None:
+    """Columns as one matrix-valued entry; None, and an error, if they differ in length."""
     if not parts:
-        return Entry(name, np.zeros((0, 0)), owner)
+        return Entry(variable.name, np.zeros((0, 0)), owner)
+    shapes = {part.array.shape for part in parts}
+    if len(shapes) > 1 or parts[0].array.ndim != 1:
+        told = listed(f"`{part.name}` has the shape {part.array.shape}" for part in parts)
+        message = f"`{variable.name}` should be columns of one length of {owner}, but {told}"
+        found.error("GD704", message, variable)
+        return None
     origin = f"columns `{parts[0].name}` to `{parts[-1].name}` of {owner}"
     array = columns_together([part.array for part in parts])
-    return replace(parts[0], name=name, array=array, origin=origin)
+    joined = replace(parts[0], name=variable.name, array=array, origin=origin)
+    return replace(joined, dims=None, coords={})

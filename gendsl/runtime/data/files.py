@@ -58,6 +58,7 @@ def read_file(path: str, key: str | None = None) -> RawData:
         _verify_bytes(size, path)
         if size == 0:
             raise data_error("GD703", f"{path} is empty")
+        file.open("rb").close()  # the readers below do not all say that they may not read it
         data = read(file, path, key)
     except OSError as error:
         reason = error.strerror or "it is damaged or not what its extension says"

@@ -18,6 +18,8 @@ from gendsl.types import Index
 __all__ = ["Members", "index_key", "natural_order"]
 
 Label = str | int
+EXACT = 2.0**53
+"""Larger numbers are not all whole ones, and are taken for text."""
 
 
 def index_key(variable: Variable) -> str | None:
@@ -44,7 +46,7 @@ def labels_of(array: Array) -> list[Label]:
 
 
 def _canonical(value: object) -> Label:
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
     return value if isinstance(value, int) else str(value)
 
@@ -193,7 +195,8 @@ class Members:
         elif self.base == 0 and every[0] == 1 and len(every) == int(every[-1]):
             self._tell_base(about, 1, int(every[-1]), name)
         else:
-            lacking = np.setdiff1d(np.arange(size) + self.base, every, assume_unique=True)[:5]
+            first = np.arange(min(size, len(every) + 5)) + self.base
+            lacking = np.setdiff1d(first, every, assume_unique=True)[:5]
             more = size - len(every) - len(lacking)
             told = listed(map(str, lacking.tolist())) + (f" and {more} more" if more else "")
             self.found.error(
@@ -337,5 +340,5 @@ def _present(array: Array) -> set[Label]:
 
 def _whole(array: Array) -> Array:
     values = array[~np.isnan(array)] if array.dtype.kind == "f" else array
-    whole = values[np.isfinite(values) & (values == np.floor(values))]
+    whole = values[(np.abs(values) < EXACT) & (values == np.floor(values))]
     return np.asarray(whole.ravel().astype(np.int64))

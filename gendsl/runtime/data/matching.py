@@ -97,7 +97,10 @@ class _Matcher:
             self.tables.append(table)
         elif table.key in self.variables:
             parts = list(table.columns.values())
-            self.entries[table.key] = side_by_side(table.key, parts, table.origin)
+            variable = self.variables[table.key]
+            joined = side_by_side(variable, parts, table.origin, self.found)
+            if joined is not None:
+                self.entries[table.key] = joined
         else:
             self.lost.update(table.columns)
             close = nearest(table.key, self.plates)
@@ -126,16 +129,23 @@ class _Matcher:
         if names and all(name in self.entries for name in names):
             parts = [self.entries[name] for name in names]
             self.used.update(parts)
-            whole = isinstance(wanted, str)
-            hits.append((None, parts[0] if whole else side_by_side(variable.name, parts, "data")))
+            hits += self._joined(variable, None, parts, whole=isinstance(wanted, str))
         for table in self.tables:
             parts = columns_of(variable, table, wanted, self.declared, self.found)
             whole = len(parts) == 1 and parts[0].name == wanted
             self.used.update(parts)
             if parts:
-                joined = parts[0] if whole else side_by_side(variable.name, parts, table.origin)
-                hits.append((table, joined))
+                hits += self._joined(variable, table, parts, whole=whole)
         return hits
+
+    def _joined(
+        self, variable: Variable, table: Table | None, parts: Sequence[Entry], *, whole: bool
+    ) -> list[Candidate]:
+        if whole:
+            return [(table, parts[0])]
+        owner = "the data" if table is None else table.origin
+        joined = side_by_side(variable, parts, owner, self.found)
+        return [] if joined is None else [(table, joined)]
 
     def _plate_of(self, table: Table, candidates: Mapping[str, list[Candidate]]) -> str | None:
         """The plate that the rows of a table are."""

@@ -1,0 +1,165 @@
+"""``gendsl plot``: pictures of a model or of a run."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gendsl.commands.arguments import Command, Parser, UsageError, one_of
+from gendsl.commands.output import replace_file, verify_folder, verify_target
+from gendsl.commands.reporting import checked_model
+from gendsl.commands.saved_runs import read_run
+from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.frontend import CheckedModel, check
+from gendsl.syntax.reading import source_from_text
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gendsl.runtime.checkpoint import SavedRun
+
+__all__ = ["COMMAND"]
+
+RESULTS = ("trace", "rank", "forest", "predictive")
+KINDS = (*RESULTS, "graph", "all")
+
+
+def _declare(parser: Parser) -> None:
+    parser.files.add_argument(
+        "what", metavar="RUN|FILE", help="a folder that `gendsl fit --out` wrote, or a model file"
+    )
+    add = parser.choices.add_argument
+    add(
+        "--kind",
+        type=one_of(*KINDS),
+        default="all",
+        metavar="KIND",
+        help=f"{', '.join(KINDS)} (the default: all that suit)",
+    )
+    add(
+        "-o",
+        "--output",
+        metavar="DIR",
+        help="the folder for the pictures: for a run RUN/plots, for a model the current folder",
+    )
+    add("--overwrite", action="store_true", help="replace pictures that exist")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    path = Path(arguments.what)
+    if path.suffix == ".gen" or path.is_file():
+        written = _plot_model(path, arguments)
+    else:
+        written = _plot_run(path, arguments)
+    for picture in written:
+        print(f"wrote {picture}")
+    return 0
+
+
+def _plot_model(path: Path, arguments: argparse.Namespace) -> list[Path]:
+    if arguments.kind not in ("graph", "all"):
+        raise UsageError(f"`--kind {arguments.kind}` needs a run, not a model file")
+    target = Path(arguments.output or ".") / f"{path.stem}.svg"
+    if target.parent.is_dir():
+        verify_target(str(target), overwrite=arguments.overwrite, inputs=[str(path)])
+    return [_write(target, _diagram(checked_model(str(path))))]
+
+
+def _plot_run(path: Path, arguments: argparse.Namespace) -> list[Path]:
+    run = read_run(str(path))
+    folder = Path(arguments.output) if arguments.output else path / "plots"
+    wanted = [*RESULTS, "graph"] if arguments.kind == "all" else [arguments.kind]
+    names = [f"{kind}.{'svg' if kind == 'graph' else 'png'}" for kind in wanted]
+    if folder.is_dir() and arguments.output:
+        for name in names:
+            verify_target(str(folder / name), overwrite=arguments.overwrite)
+    pictures: dict[str, bytes] = {}
+    for kind, name in zip(wanted, names, strict=True):
+        content = _picture(run, kind, only=len(wanted) == 1)
+        if content is not None:
+            pictures[name] = content
+    return [_write(folder / name, content) for name, content in pictures.items()]
+
+
+def _picture(run: SavedRun, kind: str, *, only: bool) -> bytes | None:
+    """One picture, or None where the results do not hold what it shows and others are wanted."""
+    if kind == "graph":
+        return _diagram(check(source_from_text(run.source_text, run.source_name)))
+    try:
+        return _result(run, kind)
+    except DataError as error:
+        if only or error.diagnostics[0].code not in ("GD812", "GD814"):
+            raise
+        return None
+
+
+def _result(run: SavedRun, kind: str) -> bytes:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    from gendsl.inspection import plots
+
+    makers = {
+        "trace": plots.plot_trace,
+        "rank": plots.plot_rank,
+        "forest": plots.plot_forest,
+        "predictive": plots.plot_predictive,
+    }
+    _verify_suits(run, kind)
+    tree = _with_replications(run) if kind == "predictive" else run.tree
+    content = io.BytesIO()
+    figure = makers[kind](tree)
+    figure.savefig(content, format="png", dpi=plots.PNG_DPI, metadata={"Software": None})
+    return content.getvalue()
+
+
+def _verify_suits(run: SavedRun, kind: str) -> None:
+    """Refuse pictures of chains where there are none."""
+    if kind in ("trace", "rank") and run.tree.attrs.get("kind") != "mcmc":
+        message = f"a {kind} plot shows chains, and this result has none"
+        raise DataError(
+            [Diagnostic("GD812", message, help="leave `--kind` out to draw what suits it")]
+        )
+    if kind == "rank" and run.tree["posterior"].sizes.get("chain", 0) < 2:
+        raise DataError([Diagnostic("GD812", "a rank plot compares chains, and there is one")])
+
+
+def _with_replications(run: SavedRun) -> xr.DataTree:
+    from gendsl.model import load_fit
+
+    return load_fit(run.folder).with_predictive().tree
+
+
+def _diagram(checked: CheckedModel) -> bytes:
+    from gendsl.graph.build import build_graph
+    from gendsl.inspection.diagram import plate_diagram_svg
+
+    return plate_diagram_svg(build_graph(checked.ir)).encode("utf-8")
+
+
+def _write(path: Path, content: bytes) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror or error}"
+        raise DataError([Diagnostic("GD809", message)]) from error
+    verify_folder(path.parent, str(path))
+    replace_file(path, content)
+    return path
+
+
+COMMAND = Command(
+    "plot",
+    "RUN|FILE [--kind KIND] [-o DIR]",
+    "Draw a run: the chains, the intervals, a predictive check (PNG), and the plate diagram\n"
+    "(SVG). Of a model file, draw the plate diagram. Nothing in another folder than the run's is\n"
+    "replaced without --overwrite.",
+    (
+        ("gendsl plot run", "every picture, in run/plots"),
+        ("gendsl plot run --kind forest -o figures", "one of them, elsewhere"),
+        ("gendsl plot model.gen -o figures", "the plate diagram, figures/model.svg"),
+    ),
+    _declare,
+    _run,
+)

@@ -1,0 +1,128 @@
+"""What an emitted program is called with: sizes, inputs, observed values, masks of known ones."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from gendsl.emit import pycode as py
+from gendsl.emit.layout import Names
+from gendsl.emit.observed import tied_axes
+from gendsl.emit.setting import FULL, Setting
+from gendsl.emit.sites import has_children
+from gendsl.ir import nodes as ir
+
+__all__ = ["Arguments", "aligned_data", "computed_sizes", "is_imputed"]
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def is_imputed(model: ir.Model, variable: ir.Variable) -> bool:
+    """Whether missing entries of a variable are latents of the program."""
+    return variable.optional and has_children(model, variable.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """(what, argument) for every argument; see `gendsl.emit.program.Program`."""
+
+    sizes: Pairs
+    inputs: Pairs
+    observed: Pairs
+    known: Pairs
+    imputed: tuple[str, ...]
+
+    @staticmethod
+    def of(model: ir.Model, names: Names) -> Arguments:
+        """The arguments of the program of `model`."""
+        ids = names.variables
+        observed = model.of_role("observed")
+        return Arguments(
+            tuple((a.name, names.sizes[a.name]) for a in model.axes if a.size is None),
+            tuple((v.name, ids[v.name]) for v in model.of_role("input")),
+            tuple((v.name, ids[v.name]) for v in observed),
+            tuple((v.name, f"{ids[v.name]}_known") for v in observed if v.optional),
+            tuple(v.name for v in observed if is_imputed(model, v)),
+        )
+
+    def signature(self) -> ast.arguments:
+        """Keywords alone; what is observed may be left out, and is drawn then."""
+        required = [a for _, a in (*self.sizes, *self.inputs)]
+        optional = [(a, ast.Constant(None)) for _, a in self.observed]
+        optional += [(a, ast.Constant(None if v in self.imputed else True)) for v, a in self.known]
+        keywords = [ast.arg(a) for a in required] + [ast.arg(a) for a, _ in optional]
+        defaults: list[ast.expr | None] = [None] * len(required)
+        defaults += [value for _, value in optional]
+        return ast.arguments([], [], None, keywords, defaults, None, [])
+
+
+def _closed(model: ir.Model, axis: ir.Axis) -> bool:
+    """Whether the text alone says the size of an axis."""
+    if axis.size is None:
+        return False
+    return all(_closed(model, model.axis(n)) for n in axis.size.names)
+
+
+def computed_sizes(model: ir.Model, setting: Setting, *, closed: bool) -> list[ast.stmt]:
+    """Assignments of the sizes that the text determines, alone (`closed`) or with the data."""
+    axes = [a for a in model.axes if a.size is not None and _closed(model, a) == closed]
+    waiting = {a.name for a in axes}
+    result: list[ast.stmt] = []
+    while waiting:  # a size after those it is made of
+        for axis in axes:
+            assert axis.size is not None
+            if axis.name in waiting and not axis.size.names & waiting:
+                waiting.remove(axis.name)
+                target = setting.names.sizes[axis.name]
+                result.append(py.assign(target, setting.size(axis.size), axis.span))
+    return result
+
+
+def aligned_data(model: ir.Model, setting: Setting) -> list[ast.stmt]:
+    """Data in the order of their axes, as tensors with a dimension for every plate's place."""
+    result: list[ast.stmt] = []
+    for variable in model.of_role("input", "observed"):
+        name, rank = setting.names.variables[variable.name], len(variable.type.event)
+        arrays = [(name, rank)]
+        if variable.optional:
+            arrays.append((f"{name}_known", rank - tied_axes(variable)))
+        for argument, event in arrays:
+            code = _aligned(variable, setting, argument, event)
+            if code is None:
+                continue
+            assigned = py.assign(argument, code, variable.span)
+            if variable.role == "input":
+                result.append(assigned)
+            else:
+                result.append(py.mark(ast.If(_given(argument, name), [assigned], []), variable.span))
+    return result
+
+
+def _given(argument: str, name: str) -> ast.expr:
+    """Whether an argument is a tensor."""
+    if argument == name:
+        return ast.Compare(py.name(argument), [ast.IsNot()], [ast.Constant(None)])
+    return py.call("torch.is_tensor", py.name(argument))
+
+
+def _aligned(
+    variable: ir.Variable, setting: Setting, argument: str, event: int
+) -> ast.expr | None:
+    """The argument with its plates in their places; None if they are there."""
+    layout = setting.layout
+    wanted = layout.ordered(variable.axes)
+    depth = layout.depth(variable.type.plates)
+    if list(variable.axes) == wanted and depth == len(wanted):
+        return None
+    code: ast.expr = py.name(argument)
+    if list(variable.axes) != wanted:
+        order = [variable.axes.index(p) for p in wanted]
+        order += range(len(order), len(order) + event)
+        code = py.call(py.attribute(code, "permute"), *map(py.number, order))
+    if depth != len(wanted):
+        present = {layout.depths[p] for p in wanted}
+        key: list[ast.expr] = [
+            FULL if d in present else ast.Constant(None) for d in range(depth, 0, -1)
+        ]
+        code = py.index(code, *key, *[FULL] * event)
+    return code

@@ -1,0 +1,140 @@
+"""What expressions are emitted against: where plates stand, what is a number, what is cut off."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from gendsl.emit import pycode as py
+from gendsl.emit.layout import Layout, Names
+from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import walk
+from gendsl.library.functions import FUNCTIONS
+from gendsl.types import Size
+
+__all__ = ["ELLIPSIS", "FULL", "Setting", "Window"]
+
+FULL = ast.Slice()
+ELLIPSIS = ast.Constant(...)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The steps of a sequence at which an equation holds: from `first` on."""
+
+    sequence: str
+    first: int
+
+
+@dataclass(slots=True)
+class Setting:
+    """Facts about one model that emission needs.
+
+    Attributes:
+        layout: where plates stand.
+        names: what things are called.
+        batched: variables whose tensors may have dimensions beside those of their plates.
+        data: variables that are data, in the order of their axes.
+        used: names of the prelude functions that were needed.
+        window: set while an equation that does not hold at every step is emitted.
+    """
+
+    layout: Layout
+    names: Names
+    batched: frozenset[str] = frozenset()
+    data: frozenset[str] = frozenset()
+    used: set[str] = field(default_factory=set)
+    window: Window | None = None
+
+    def helper(self, name: str, *args: ast.expr, **keywords: ast.expr | None) -> ast.expr:
+        """A call of a function of the prelude."""
+        self.used.add(name)
+        return py.call(name, *args, **keywords)
+
+    @contextmanager
+    def within(self, window: Window | None) -> Iterator[None]:
+        """Emit for the steps of `window` alone; None for all."""
+        before, self.window = self.window, window
+        try:
+            yield
+        finally:
+            self.window = before
+
+    def is_number(self, expr: ir.Expr) -> bool:
+        """Whether `expr` is emitted as a plain Python number."""
+        match expr:
+            case ir.Constant() | ir.SizeNumber():
+                return True
+            case ir.Apply(function=function, args=args):
+                spec = FUNCTIONS[function]
+                return bool(spec.scalar) and all(self.is_number(a) for a in args)
+            case _:
+                return False
+
+    def varies(self, expr: ir.Expr) -> bool:
+        """Whether the tensor of `expr` may have dimensions before its event axes.
+
+        It also has those, of size 1, of plates that are reduced or picked from in it.
+        """
+        return any(
+            bool(e.type.plates) or (isinstance(e, ir.Reference) and e.name in self.batched)
+            for e in walk(expr)
+        )
+
+    def size(self, size: Size) -> ast.expr:
+        """A size as a Python expression."""
+        terms: list[ast.expr] = []
+        for names, coefficient in size.terms:
+            factors: list[ast.expr] = [py.name(self.names.sizes[n]) for n in names]
+            if coefficient != 1 or not factors:
+                factors.insert(0, py.number(coefficient))
+            terms.append(py.join(ast.Mult(), factors))
+        return py.join(ast.Add(), terms) if terms else py.number(0)
+
+    def shape(self, sizes: tuple[Size, ...]) -> ast.expr:
+        """Sizes as a list."""
+        return ast.List([self.size(s) for s in sizes], ast.Load())
+
+    def plate_sizes(self, plates: frozenset[str]) -> list[ast.expr]:
+        """The batch shape of a value over `plates`, within the window; 1 for other plates."""
+        by_depth = {self.layout.depths[p]: p for p in plates}
+        sizes: list[ast.expr] = []
+        for depth in range(self.layout.depth(plates), 0, -1):
+            plate = by_depth.get(depth)
+            sizes.append(self.plate_size(plate) if plate is not None else py.number(1))
+        return sizes
+
+    def plate_size(self, plate: str) -> ast.expr:
+        """The number of members of a plate, within the window."""
+        size = py.name(self.names.sizes[plate])
+        if self.window is None or self.window.sequence != plate:
+            return size
+        return ast.BinOp(size, ast.Sub(), py.number(self.window.first))
+
+    def lifted(self, code: ast.expr, axes: int, own: int = 0) -> ast.expr:
+        """``code[..., None]`` with `axes` new axes before its own `own` event axes."""
+        if not axes:
+            return code
+        news: list[ast.expr] = [ast.Constant(None)] * axes
+        return py.index(code, ELLIPSIS, *news, *[FULL] * own)
+
+    def along(self, plate: str, code: ast.expr, key: ast.expr, rank: int) -> ast.expr:
+        """``code`` of event rank `rank`, sliced along `plate`."""
+        right = self.layout.depths[plate] - 1 + rank
+        return py.index(code, ELLIPSIS, key, *[FULL] * right)
+
+    def windowed(self, code: ast.expr, plates: frozenset[str], rank: int) -> ast.expr:
+        """The steps of a value that lie in the window."""
+        if self.window is None or self.window.sequence not in plates:
+            return code
+        return self.along(self.window.sequence, code, py.slice_from(self.window.first), rank)
+
+    def padded(self, code: ast.expr, rank: int) -> ast.expr:
+        """A value within the window as one over the whole sequence, NaN where there is none."""
+        assert self.window is not None
+        right = self.layout.depths[self.window.sequence] - 1 + rank
+        pads = [py.number(0)] * (2 * right) + [py.number(self.window.first), py.number(0)]
+        nan = py.attribute("math", "nan")
+        return py.call("torch.nn.functional.pad", code, py.tuple_of(pads), value=nan)

@@ -1,0 +1,237 @@
+"""GD5xx, GD6xx and GD9xx: the model as a whole, inference, and what is still to come."""
+
+from __future__ import annotations
+
+__all__ = ["CODES"]
+
+CODES: dict[str, tuple[str, str]] = {
+    "GD501": (
+        "Circle of dependencies",
+        """\
+Declarations are equations in any order, but each quantity must follow from others. It may
+depend on itself only through a lag along a sequence, or through a causal network.
+Bad: `latent a ~ Normal(b, 1)  latent b ~ Normal(a, 1)`
+Good: `latent a ~ Normal(0, 1)  latent b ~ Normal(a, 1)`""",
+    ),
+    "GD502": (
+        "Recursive function",
+        """\
+The body of a `fn` is put in place of each call, so that a function cannot call itself.
+Bad: `fn f(k: real): real = k * f(k - 1)`
+Good: `let f[0]: real = 1  let f[t]: real = t * f[t-1]`""",
+    ),
+    "GD503": (
+        "Reference to a later step",
+        """\
+Along a sequence, later steps depend on earlier ones.
+Bad: `observe y[t] ~ Normal(y[t+1], 1)`
+Good: `observe y[t] ~ Normal(y[t-1], 1)`""",
+    ),
+    "GD504": (
+        "Base case alone",
+        """\
+A number on the left side is one step of a sequence; the other steps need an equation too.
+Bad: `latent z[0] ~ Normal(0, 1)`
+Good: `latent z[0] ~ Normal(0, 1)  latent z[t] ~ Normal(z[t-1], 1)`""",
+    ),
+    "GD505": (
+        "Energy without a random variable",
+        """\
+An energy multiplies the density by exp(-E). Of inputs and params alone it is no density.
+Bad: `energy w ** 2`, with `input w: real`
+Good: `energy (z - w) ** 2`, with `latent z: real`""",
+    ),
+    "GD506": (
+        "Random variable without a law",
+        """\
+A latent or an observed variable has a distribution, or an energy that mentions it.
+Bad: `latent mu: real`
+Good: `latent mu ~ Normal(0, 10)`""",
+    ),
+    "GD507": (
+        "Nothing random",
+        """\
+A model has something random: an observed variable, or a latent one.
+Bad: `input x[n]: real  let y[n] = 2 * x`
+Good: `input x[n]: real  observe y[n] ~ Normal(2 * x, 1)`""",
+    ),
+    "GD508": (
+        "Step without an equation",
+        """\
+An equation with a lag holds where the lag exists. Data at the first steps are given; a latent,
+or a `let` that is used, needs a base case there.
+Bad: `let change[t] = x - x[t-1]`
+Good: `let change[0] = 0  let change[t] = x - x[t-1]`""",
+    ),
+    "GD509": (
+        "Nothing observed depends on it",
+        """\
+A warning: the posterior of this latent is its prior, or this param cannot be learned. Often a
+term was forgotten in the equation of the data.
+Bad: `latent b ~ Normal(0, 1)  observe y[n] ~ Normal(a, 1)`
+Good: `latent b ~ Normal(0, 1)  observe y[n] ~ Normal(a + b * x, 1)`""",
+    ),
+    "GD510": (
+        "Input without a use",
+        """\
+A warning: data must be given for an input that nothing in the model depends on.
+Bad: `input age[n]: real  observe y[n] ~ Normal(a, 1)`
+Good: `input age[n]: real  observe y[n] ~ Normal(a + b * age, 1)`""",
+    ),
+    "GD511": (
+        "Function that stands for too much",
+        """\
+The bodies of functions are put in place of their calls. Functions that call functions several
+times grow without bounds that way.
+Bad: `fn g(x: real): real = f(f(f(x))) + f(f(x))`, and so on for `f`
+Good: `let once = f(x)  let twice = f(once)`""",
+    ),
+    "GD601": (
+        "Latent count without a bound",
+        """\
+Discrete latents are summed out, which needs finitely many values, and NUTS moves continuous
+ones only.
+Bad: `latent k ~ Poisson(5)`
+Good: `latent k ~ Binomial(20, p)`; or integrate it out: Poisson with a Gamma rate is
+NegativeBinomial""",
+    ),
+    "GD602": (
+        "Guide for something that is no latent",
+        """\
+A guide is the family of distributions to approximate the posterior of a latent.
+Bad: `guide x ~ Normal(0, 1)`, with `input x: real`
+Good: `guide mu ~ Normal(0, 1)`, with `latent mu ~ ...`""",
+    ),
+    "GD603": (
+        "Latent without a guide",
+        """\
+A file that gives guides gives them for all latents: one left out would silently keep its prior.
+Bad: `guide mu ~ ...`, with latents mu and tau
+Good: `guide mu ~ ...  guide tau ~ ...`""",
+    ),
+    "GD604": (
+        "Guide over other plates",
+        """\
+A guide has the plates of its latent.
+Bad: `guide theta[pupil] ~ ...`, with `latent theta[school] ~ ...`
+Good: `guide theta[school] ~ ...`""",
+    ),
+    "GD605": (
+        "Unknown inference method",
+        """\
+`infer` names a method: nuts, enumeration, mle or map. Without it, the compiler chooses.
+Bad: `infer nust`
+Good: `infer nuts`""",
+    ),
+    "GD606": (
+        "Unknown option",
+        """\
+Options of a method are given by name; an unknown one is never ignored.
+Bad: `infer nuts(chain = 4)`
+Good: `infer nuts(chains = 4)`""",
+    ),
+    "GD607": (
+        "Option out of range",
+        """\
+Every option is a number in a range, which the message prints.
+Bad: `infer nuts(chains = 2.5)`
+Good: `infer nuts(chains = 2)`""",
+    ),
+    "GD608": (
+        "Energy whose constant depends on an unknown",
+        """\
+A density given by an energy is divided by its integral Z. Where Z depends on something learned
+or inferred, leaving it out gives wrong answers, often a loss that falls for ever.
+Bad: `param a: real  energy a * x ** 2`
+Good: `input a: positive  energy a * x ** 2`; or `observe x[n] ~ Normal(0, s)`""",
+    ),
+    "GD609": (
+        "Missing counts that others depend on",
+        """\
+A missing value on which others depend is summed out if it has finitely many values, and
+inferred if it is continuous. Counts without a bound are neither.
+Bad: `observe k[n]: count? ~ Poisson(5)  observe y[n] ~ Normal(k, 1)`
+Good: `observe k[n]: integer(0, 20)? ~ ...`""",
+    ),
+    "GD610": (
+        "No method fits",
+        """\
+None of the methods can infer this model; the message gives the reason of each.
+Bad: a model with latents that no rule sums out and NUTS cannot move
+Good: the same with these latents bounded, or integrated by hand""",
+    ),
+    "GD611": (
+        "Nothing to infer",
+        """\
+The model has no latent and no param: its data have a density, but there is no posterior.
+Bad: `observe y[n] ~ Normal(0, 1)`, and `fit`
+Good: `latent mu ~ Normal(0, 1)  observe y[n] ~ Normal(mu, 1)`""",
+    ),
+}
+
+_LATER = {
+    "GD901": ("Networks", "`net f: real[D] -> real = mlp(hidden=[10])`", "`x @ w + b`"),
+    "GD902": ("Flows", "`Normal(0, 1) |> f`", "a distribution of the table, or a mixture"),
+    "GD903": ("Guides", "`guide mu ~ Normal(0, 1)`", "the same model without the guide"),
+    "GD904": ("Fitted models and Python functions", "`use p: real[D]`", "its equations, written"),
+    "GD905": (
+        "Distributions made of distributions",
+        "`Mixture(w, Normal(mu, sigma))`",
+        "`latent z[n]: index(k) ~ Categorical(w)`, which is summed out exactly",
+    ),
+    "GD906": (
+        "Rounding",
+        "`observe height[n]: integer ~ Normal(mu, 10)`",
+        "`observe height[n]: real ~ Normal(mu, 10)`",
+    ),
+    "GD907": (
+        "Push-forwards",
+        "`observe x[n] = exp(z)`",
+        "`observe x[n]: positive ~ LogNormal(mu, sigma)`",
+    ),
+    "GD908": (
+        "Ragged plates",
+        "`plate word[doc]`",
+        "`plate word  input doc_of[word]: index(doc)`",
+    ),
+    "GD909": ("A method of inference", "`infer svi`", "`infer nuts`, or none"),
+    "GD910": (
+        "Latents whose support moves with other quantities",
+        "`latent b: real(0, 1 - a) ~ Flat()`",
+        "`latent part: unit ~ Beta(1, 1)  let b = part * (1 - a)`",
+    ),
+    "GD911": (
+        "Discrete latents with an event shape",
+        "`latent h[n]: binary[D] ~ Bernoulli(0.5)`",
+        "`plate unit  latent h[n, unit] ~ Bernoulli(0.5)`",
+    ),
+    "GD912": (
+        "Recursions of unknown values",
+        "`latent z[t] ~ Normal(z[t-1], 1)`",
+        "lags of data: `observe y[t] ~ Normal(y[t-1], 1)`",
+    ),
+    "GD913": ("A function", "`odeint(f, z0, 0, ts, theta)`", "a solution in closed form"),
+    "GD914": (
+        "Simulation of recursive models",
+        "`simulate` for `observe y[t] ~ Normal(y[t-1], 1)`",
+        "`fit` for the same model",
+    ),
+    "GD915": (
+        "Draws from a model with an energy",
+        "`simulate` for a model with `energy`",
+        "`fit` for the same model",
+    ),
+}
+"""What later versions run: what it is, an example, and what to write until then."""
+
+CODES |= {
+    code: (
+        f"{title}: not in this version",
+        f"""\
+This is part of the language, so the file is not wrong; this version of gendsl cannot run it.
+It is refused rather than approximated silently.
+Bad: {example}
+Good, until then: {instead}""",
+    )
+    for code, (title, example, instead) in _LATER.items()
+}

@@ -1,0 +1,195 @@
+"""Building and loading: a shared object, kept in the user's cache by a hash of all it depends on."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gendsl.runtime.native.emit import CEmitter, NotNative
+from gendsl.runtime.native.entrywise import PREAMBLE
+from gendsl.runtime.native.loops import Lazy, View
+from gendsl.runtime.native.steps import translate
+from gendsl.runtime.tracing import Tape
+
+__all__ = ["Native", "NotNative", "build", "cache_folder"]
+
+FLAGS = (
+    "-O2",
+    "-ftree-vectorize",
+    "-march=native",
+    "-fopenmp-simd",
+    "-D_OPENMP=201511",  # lets glibc declare its vector functions
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-std=gnu11",
+    "-fPIC",
+    "-shared",
+    "-w",
+)
+
+MAX_STEPS = 2500
+"""Longer tapes take the compiler too long."""
+
+MAX_ROOM = 50_000_000
+"""Numbers in the workspace at most."""
+
+SECONDS = 60
+
+
+class Native:
+    """A tape that runs as C: call it with a point."""
+
+    def __init__(self, library: ctypes.CDLL, emitter: CEmitter, size: int) -> None:
+        """Set up the arrays that the function works on."""
+        self._library = library
+        self._held = [
+            np.ascontiguousarray(t.detach().cpu().numpy().astype(np.float64))
+            for t in emitter.constants
+        ]
+        pointers = [a.ctypes.data for a in self._held]
+        self._constants = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
+        self._room = np.zeros(max(1, emitter.room))
+        self._point, self._gradient = np.zeros(max(1, size)), np.zeros(max(1, size))
+        self._size = size
+        self._function = library.gen_both
+        self._function.restype = ctypes.c_double
+        self._function.argtypes = [ctypes.c_void_p] * 4
+        self._arguments = (
+            self._point.ctypes.data,
+            self._gradient.ctypes.data,
+            ctypes.cast(self._constants, ctypes.c_void_p),
+            self._room.ctypes.data,
+        )
+
+    def __call__(self, point: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient."""
+        self._point[: self._size] = point
+        value = self._function(*self._arguments)
+        return value, self._gradient[: self._size].copy()
+
+
+def build(tape: Tape) -> Native:
+    """The tape as machine code.
+
+    Raises:
+        NotNative: an operation has no translation, or there is no compiler.
+    """
+    if os.environ.get("GENDSL_NATIVE", "1") == "0":
+        raise NotNative("GENDSL_NATIVE is 0")
+    if tape.samples[0].dtype != torch.float64 or tape.samples[0].device.type != "cpu":
+        raise NotNative("only float64 on the CPU is compiled")
+    if len(tape.steps) > MAX_STEPS:
+        raise NotNative(f"{len(tape.steps)} operations are too many")
+    emitter = CEmitter(tape)
+    with torch.no_grad():
+        source = _source(emitter, tape)
+    if emitter.room > MAX_ROOM:
+        raise NotNative("its workspace would be too large")
+    return Native(_loaded(source), emitter, tape.samples[0].numel())
+
+
+def _source(emitter: CEmitter, tape: Tape) -> str:
+    emitter.run(translate)
+    value = emitter.operand(tape.value)
+    if isinstance(value, Lazy):
+        value = emitter.stored(value)
+    result = value if isinstance(value, str) else f"{value.buffer}[{value.offset}]"
+    gradient = emitter.operand(tape.gradient)
+    if isinstance(gradient, str):
+        gradient = Lazy(gradient, (), tuple(tape.samples[0].shape))
+    shape = tuple(tape.samples[0].shape)
+    emitter.fill(View("g", 0, shape, (1,)), gradient)
+    constants = [f"const double *c{k} = c[{k}];" for k in range(len(emitter.constants))]
+    body = "\n".join([*constants, *emitter.code])
+    return (
+        f"{PREAMBLE}\ndouble gen_both(const double *restrict x, double *restrict g, "
+        f"const double *const *c, double *restrict w) {{\n{body}\nreturn {result};\n}}\n"
+    )
+
+
+@cache
+def _compiler() -> str:
+    """The system's C compiler.
+
+    Raises:
+        NotNative: there is none.
+    """
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        found = shutil.which(name) if name else None
+        if found:
+            return found
+    raise NotNative("there is no C compiler")
+
+
+@cache
+def _machine() -> str:
+    """What machine code depends on beside its source."""
+    text = f"{platform.system()} {platform.machine()} {_compiler()}"
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
+        text += next((line for line in lines if line.startswith("flags")), "")
+    else:
+        text += platform.processor()
+    version = subprocess.run(
+        [_compiler(), "--version"], capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    return text + version.stdout
+
+
+def cache_folder() -> Path:
+    """Where machine code is kept: ``GENDSL_CACHE``, else the user's cache."""
+    named = os.environ.get("GENDSL_CACHE")
+    if named:
+        return Path(named)
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "gendsl"
+
+
+def _loaded(source: str) -> ctypes.CDLL:
+    text = "\n".join([source, _machine(), *FLAGS])
+    name = hashlib.sha256(text.encode()).hexdigest()[:32] + ".so"
+    kept = cache_folder() / name
+    try:
+        if kept.is_file() and _mine(kept):
+            return ctypes.CDLL(str(kept))
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".build-") as folder:
+            built = _compiled(source, Path(folder))
+            built.replace(kept)
+            return ctypes.CDLL(str(kept))
+    except OSError as error:
+        raise NotNative(f"machine code cannot be kept or loaded: {error}") from error
+
+
+def _mine(path: Path) -> bool:
+    """Whether nobody else could have put the file there."""
+    if not hasattr(os, "getuid"):
+        return True
+    return path.stat().st_uid == os.getuid() and not path.parent.stat().st_mode & 0o022
+
+
+def _compiled(source: str, folder: Path) -> Path:
+    text, target = folder / "potential.c", folder / "potential.so"
+    text.write_text(source, encoding="utf-8")
+    command = [_compiler(), *FLAGS, "-o", str(target), str(text), "-lmvec", "-lm"]
+    for attempt in (command, [a for a in command if a not in ("-lmvec", "-D_OPENMP=201511")]):
+        try:
+            done = subprocess.run(
+                attempt, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise NotNative("the C compiler takes too long") from error
+        if done.returncode == 0:
+            return target
+    raise NotNative(f"the C compiler refused: {done.stderr[:300]}")

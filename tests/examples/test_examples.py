@@ -1,0 +1,181 @@
+"""Every example checks clean, stands in canonical form, and agrees with independent answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from failure_budget import share
+from model_points import Point, emitted, expected, random_point, tolerance
+
+import gendsl
+from gendsl.syntax.parser import parse
+from gendsl.syntax.printer import format_program
+from gendsl.syntax.reading import read_source
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+sys.path.insert(0, str(EXAMPLES))
+
+import write_answers  # noqa: E402  it lies beside the examples
+
+NAMES = write_answers.names()
+COLUMNS = {"linear_regression": {"X": ["airflow", "water", "acid"]}}
+MAX_LINES = {"eight_schools": 7, "logistic_regression": 6, "gaussian_mixture": 7}
+
+SUMMED = {"change_point", "gaussian_mixture"}
+"""Too many configurations for the brute force of the reference at the size of the data."""
+
+SETTINGS = {
+    "change_point": {"chains": 2, "draws": 400, "warmup": 200},
+    "logistic_regression": {"chains": 2, "draws": 400, "warmup": 200},
+}
+"""Fits that are quick enough for `make test`; the others are slow."""
+
+SLOW = {"chains": 4, "draws": 500, "warmup": 500}
+QUADRATURE_ERROR = 1.5e-3
+"""What the answers may be wrong by, in units of the sd; see each README."""
+
+every_example = pytest.mark.parametrize("name", NAMES)
+
+
+@cache
+def load(name: str) -> gendsl.Model:
+    return gendsl.load(EXAMPLES / name / "model.gen")
+
+
+def bound(name: str):
+    return load(name).bind(EXAMPLES / name / "data.csv", columns=COLUMNS.get(name))
+
+
+def test_every_folder_is_an_example():
+    folders = {p.name for p in EXAMPLES.iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert folders == set(NAMES)
+    for name in NAMES:
+        files = {p.name for p in (EXAMPLES / name).iterdir() if p.is_file()}
+        assert files == {"README.md", "answer.json", "answer.py", "data.csv", "model.gen"}
+
+
+@every_example
+def test_checks_clean(name):
+    assert load(name).warnings == ()
+
+
+@every_example
+def test_stands_in_canonical_form(name):
+    source = read_source(EXAMPLES / name / "model.gen")
+    assert format_program(parse(source)) == source.text
+
+
+@every_example
+def test_is_documented(name):
+    assert (EXAMPLES / name / "model.gen").read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.parametrize("name", MAX_LINES)
+def test_is_short(name):
+    lines = (EXAMPLES / name / "model.gen").read_text(encoding="utf-8").splitlines()
+    assert len([x for x in lines if x and not x.startswith("#")]) <= MAX_LINES[name]
+
+
+@every_example
+def test_data_fit_the_model(name):
+    assert all(note.severity == "info" for note in bound(name).notes)
+
+
+@pytest.mark.parametrize("name", sorted(SUMMED))
+def test_density_agrees_with_the_reference(name):
+    model, rng = load(name), np.random.default_rng(7)
+    for _ in range(3):
+        point = random_point(model.compiled.checked.ir, rng, largest=3)
+        assert emitted(model.compiled, point) == pytest.approx(
+            expected(point), abs=tolerance(expected(point))
+        )
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in SUMMED])
+def test_density_agrees_with_the_reference_at_the_data(name):
+    model, data = load(name), bound(name)
+    drawn = random_point(
+        model.compiled.checked.ir, np.random.default_rng(3), sizes=dict(data.sizes)
+    )
+    values, imputed = dict(drawn.values), {}
+    for variable, known in data.values.items():
+        gone = data.missing.get(variable, np.zeros(known.shape, bool))
+        values[variable] = np.where(gone, np.nan, known)
+        if variable in drawn.imputed:
+            imputed[variable] = np.where(gone, drawn.imputed[variable], known)
+    point = Point(drawn.model, drawn.sizes, values, imputed)
+    assert emitted(model.compiled, point) == pytest.approx(
+        expected(point), abs=tolerance(expected(point))
+    )
+
+
+@every_example
+def test_the_answer_on_file_is_what_is_computed(name):
+    computed, filed = write_answers.compute(name), write_answers.read(name)
+    assert list(computed) == list(filed)
+    for quantity, value in computed.items():
+        scale = value["sd"]
+        assert filed[quantity]["mean"] == pytest.approx(value["mean"], abs=1e-4 * scale)
+        assert filed[quantity]["sd"] == pytest.approx(scale, rel=1e-4)
+
+
+@every_example
+def test_the_readme_states_the_answer_on_file(name):
+    text = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
+    assert write_answers.table(write_answers.read(name)) in text
+
+
+def close(found: float, error: float, known: float, sd: float, comparisons: int) -> bool:
+    """Whether an estimate lies within Monte Carlo error of what it estimates."""
+    width = NormalDist().inv_cdf(1 - share(comparisons) / 2)
+    return abs(found - known) <= width * error + QUADRATURE_ERROR * sd
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in SETTINGS else pytest.mark.slow) for n in NAMES]
+)
+def test_posterior_agrees_with_the_answer(name):
+    known = write_answers.read(name)
+    fit = load(name).fit(
+        EXAMPLES / name / "data.csv",
+        columns=COLUMNS.get(name),
+        seed=11,
+        progress=False,
+        **SETTINGS.get(name, SLOW),
+    )
+    table = fit.summary().table
+    compared = [quantity for quantity in known if not quantity.startswith("P(")]
+    wrong = {}
+    for quantity in compared:
+        row, answer = table.loc[quantity], known[quantity]
+        if not close(row["mean"], row.mcse_mean, answer["mean"], answer["sd"], 2 * len(known)):
+            wrong[quantity] = (row["mean"], answer["mean"], row.mcse_mean)
+        if not close(row["sd"], row.mcse_sd, answer["sd"], answer["sd"], 2 * len(known)):
+            wrong[f"sd of {quantity}"] = (row["sd"], answer["sd"], row.mcse_sd)
+    assert not wrong
+    probabilities(name, fit, known)
+
+
+def probabilities(name: str, fit: gendsl.Fit, known: dict) -> None:
+    """What a summary does not list."""
+    if name == "change_point":
+        answer = known["P(start = 1892)"]
+        hits = fit.posterior["start"].to_numpy() == 1892
+        assert close(hits.mean(), answer["sd"] / hits.size**0.5, answer["mean"], 1, len(known))
+    if name == "logistic_regression":
+        answer = known["P(distress at 31 F)"]
+        drawn = fit.predict({"temperature": [31.0]}, seed=5)["distress"].to_numpy()
+        sd = (answer["mean"] * (1 - answer["mean"])) ** 0.5
+        # The draws of one chain depend on one another: count a quarter of them.
+        assert close(drawn.mean(), 2 * sd / drawn.size**0.5, answer["mean"], 1, len(known))
+
+
+def test_the_challenger_readme_is_right_that_cold_is_dangerous():
+    answer = json.loads((EXAMPLES / "logistic_regression" / "answer.json").read_text())
+    assert answer["P(distress at 31 F)"]["mean"] > 0.95
