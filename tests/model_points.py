@@ -9,11 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from named_arrays import Named
-from reference import Scope, _let_value, evaluate, log_density
+from pyro import poutine
+from pyro.poutine.util import site_is_subsample
+from reference import Scope, _let_value, evaluate, log_density, with_lets
 from scipy import special
 
 from gendsl.compiler import Compiled
@@ -22,13 +25,26 @@ from gendsl.ir.traversal import equation_expressions, references, walk
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import bind, raw_data
-from gendsl.runtime.density import Density
+from gendsl.runtime.density import Density, WithParams
 from gendsl.runtime.draws import Batch
+from gendsl.runtime.posterior import site_values as site_values_of
 from gendsl.runtime.program import Executable, executable
 from gendsl.semantics.supports import is_discrete
 from gendsl.types import Index, Interval, Structured, Support
 
-__all__ = ["Point", "emitted", "expected", "random_point", "ready", "site_values", "tolerance"]
+__all__ = [
+    "Point",
+    "batch_terms",
+    "configurations",
+    "emitted",
+    "expected",
+    "let_values",
+    "random_point",
+    "ready",
+    "site_values",
+    "standalone",
+    "tolerance",
+]
 
 FLOAT64, CPU = torch.float64, torch.device("cpu")
 MISSING_RATE = 0.35
@@ -56,6 +72,17 @@ class Point:
         """What a user would pass to `fit`."""
         return {v.name: self.values[v.name] for v in self.model.of_role("input", "observed")}
 
+    def redrawn(self, rng: np.random.Generator) -> Point:
+        """The same data and params, other values of the latents and of missing entries."""
+        fixed = {v.name: self.values[v.name] for v in self.model.of_role("param")} | self.data
+        other = random_point(self.model, rng, sizes=self.sizes, fixed=fixed)
+        return replace(other, imputed={n: other.imputed[n] for n in self.imputed})
+
+    def filled(self) -> Point:
+        """The same with the missing entries of covariates as if they were known."""
+        model = _complete(self.model, self.imputed)
+        return Point(model, self.sizes, {**self.values, **self.imputed}, {})
+
 
 # --- drawing a point ------------------------------------------------------------------------
 
@@ -65,8 +92,18 @@ def random_point(
     rng: np.random.Generator,
     largest: int = 4,
     sizes: Mapping[str, int] | None = None,
+    fixed: Mapping[str, np.ndarray] | None = None,
 ) -> Point:
-    """Sizes from 2 to `largest` (sequences longer than their lags) and values that are legal."""
+    """Sizes from 2 to `largest` (sequences longer than their lags) and values that are legal.
+
+    Args:
+        model: the model.
+        rng: of all that is drawn.
+        largest: size of an axis, about.
+        sizes: those that are not to be drawn.
+        fixed: values that are not to be drawn; NaN where they are missing.
+    """
+    fixed = fixed or {}
     known_sizes = _random_sizes(model, rng, largest, dict(sizes or {}))
     known: dict[str, Named] = {}
     scope = Scope(model, known_sizes, known)
@@ -80,8 +117,11 @@ def random_point(
             continue
         with np.errstate(all="ignore"):
             value = _draw(variable, scope, shape, rng)
-        known[variable.name] = Named(variable.axes, value)
         gone = _missing(variable, value, rng)
+        if variable.name in fixed:
+            gone = np.isnan(fixed[variable.name])
+            value = np.where(gone, value, fixed[variable.name])
+        known[variable.name] = Named(variable.axes, value)
         values[variable.name] = np.where(gone, np.nan, value) if gone.any() else value
         if gone.any() and _has_children(model, variable.name):
             imputed[variable.name] = value
@@ -314,11 +354,11 @@ def expected(point: Point, given: frozenset[str] = frozenset()) -> float:
     return float(special.logsumexp(totals))
 
 
-def configurations(point: Point) -> int:
+def configurations(point: Point, given: frozenset[str] = frozenset()) -> int:
     """How many terms `expected` sums."""
     total = 1
     for variable in point.model.of_role("latent"):
-        if is_discrete(variable.type.support):
+        if is_discrete(variable.type.support) and variable.name not in given:
             count = int(np.prod(_shape(variable, point.sizes)))
             total *= len(_choices(variable, point.sizes)) ** count
     for name in point.imputed:
@@ -347,3 +387,76 @@ def _choices(variable: ir.Variable, sizes: Mapping[str, int]) -> list[int]:
 def tolerance(value: float, relative: float = 1e-9) -> float:
     """How far two evaluations may differ, absolutely."""
     return relative * max(1.0, abs(value))
+
+
+# --- other ways to run it -------------------------------------------------------------------
+
+
+def let_values(point: Point) -> dict[str, np.ndarray]:
+    """The value of every let, by the reference."""
+    values = with_lets(point.model, point.sizes, point.values)
+    return {v.name: values[v.name] for v in point.model.of_role("let")}
+
+
+def batch_terms(
+    compiled: Compiled, points: list[Point]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One batched run at points with the same data: log densities, and lets, (draw, ...)."""
+    count = len(points)
+    with tensors(FLOAT64, CPU, 0):
+        program = ready(compiled, points[0])
+        batch = Batch(program)
+        values = _batched_sites(batch, points)
+        params = {
+            v.name: site_values(compiled, program, points[0])[v.name]
+            for v in points[0].model.of_role("param")
+        }
+        trace = batch.trace(count, values, params)
+        trace.compute_log_prob()
+        total = torch.zeros(count)
+        for site in trace.nodes.values():
+            if site["type"] == "sample" and not site_is_subsample(site):
+                total = total + site["log_prob"].expand(_wide(site["log_prob"], count)).reshape(
+                    count, -1
+                ).sum(-1)
+        names = [v.name for v in points[0].model.of_role("let")]
+        lets = site_values_of(batch, trace, names, count)
+    return total.numpy(), lets
+
+
+def _wide(value: torch.Tensor, count: int) -> torch.Size:
+    return torch.broadcast_shapes(value.shape, (count,) + (1,) * max(0, value.dim() - 1))
+
+
+def _batched_sites(batch: Batch, points: list[Point]) -> dict[str, torch.Tensor]:
+    model, found = points[0].model, {}
+    for variable in model.of_role("latent"):
+        stacked = np.stack([p.values[variable.name] for p in points])
+        found[variable.name] = batch.batched(variable, stacked)
+    for name in points[0].imputed:
+        variable, tied = model.variable(name), _tied(model.variable(name))
+        whole = batch.batched(variable, np.stack([p.imputed[name] for p in points]))
+        if is_discrete(variable.type.support):
+            found[f"{name}_missing"] = whole
+            continue
+        gaps = batch.batched(variable, np.isnan(points[0].values[name])[None])[0]
+        gaps = gaps[(..., *[0] * tied)] if tied else gaps
+        entries = torch.stack([w[gaps] for w in whole])
+        found[f"{name}_missing"] = batch.padded(entries, tied)
+    return found
+
+
+def standalone(compiled: Compiled, point: Point, given: frozenset[str]) -> float:
+    """The log density of the program's text, run as a module of its own."""
+    namespace: dict[str, Any] = {"__name__": "emitted"}
+    exec(compile(compiled.program.source, "<emitted>", "exec"), namespace)
+    with tensors(FLOAT64, CPU, 0), torch.no_grad():
+        program = ready(compiled, point)
+        values = site_values(compiled, program, point, given)
+        params = {v.name for v in point.model.of_role("param")}
+        function = poutine.condition(
+            namespace["model"], {n: v for n, v in values.items() if n not in params}
+        )
+        with WithParams({n: v for n, v in values.items() if n in params}):
+            trace = poutine.trace(function).get_trace(**program.arguments)
+        return float(trace.log_prob_sum())

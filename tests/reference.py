@@ -373,14 +373,14 @@ def _narrowing(
             return _rounding(variable, distribution, args, scope)
         case Interval(lower=lower, upper=upper):
             return _truncation(variable, distribution, args, scope, (lower, upper))
+        case Structured() if spec.improper:
+            return np.array(0.0)
         case Structured(kind="angle") if distribution.name != "VonMises":
             return _truncation(variable, distribution, args, scope, (-np.pi, np.pi))
         case Structured(kind="ordered", lower=lower, upper=upper):
             return _ordering(variable, args, data) + _truncation(
                 variable, distribution, args, scope, (lower, upper)
             )
-        case Structured() if spec.improper:
-            return np.array(0.0)
         case Structured(kind=kind) if variable.type.support != distribution.type.support:
             raise NotImplementedError(f"{variable.name}: narrowing to {kind}")
         case _:

@@ -52,6 +52,37 @@ def _success(probs: Array | None, logits: Array | None) -> Array:
     return special.expit(logits) if probs is None else probs
 
 
+def _log_odds(probs: Array | None, logits: Array | None) -> tuple[Array, Array]:
+    """The logarithms of the probability of success and of failure, accurate for large odds."""
+    if probs is None:
+        return special.log_expit(logits), special.log_expit(-np.asarray(logits))
+    with np.errstate(divide="ignore"):
+        return np.log(probs), np.log1p(-np.asarray(probs))
+
+
+def _bernoulli(x: Array, probs: Array | None = None, logits: Array | None = None) -> Array:
+    success, failure = _log_odds(probs, logits)
+    return np.where((x == 0) | (x == 1), np.where(x == 1, success, failure), -np.inf)
+
+
+def _binomial(
+    x: Array, total_count: Array, probs: Array | None = None, logits: Array | None = None
+) -> Array:
+    if logits is None:
+        return stats.binom(total_count, probs).logpmf(x)
+    success, failure = _log_odds(probs, logits)
+    rest = total_count - x
+    ways = -np.log1p(total_count) - special.betaln(rest + 1, x + 1)
+    inside = (x >= 0) & (rest >= 0) & (x == np.round(x))
+    return np.where(inside, ways + x * success + rest * failure, -np.inf)
+
+
+def _geometric(x: Array, probs: Array | None = None, logits: Array | None = None) -> Array:
+    success, failure = _log_odds(probs, logits)
+    inside = (x >= 0) & (x == np.round(x))
+    return np.where(inside, success + np.where(x > 0, x * failure, 0), -np.inf)
+
+
 def _negative_binomial(
     total_count: Array | None = None,
     probs: Array | None = None,
@@ -174,13 +205,14 @@ REFERENCES: Mapping[str, Reference] = {
         lambda concentration1, concentration0: _KUMARASWAMY(concentration1, concentration0),
     ),
     "VonMises": Reference(_von_mises),
-    "Bernoulli": _discrete(
-        lambda probs=None, logits=None: stats.bernoulli(_success(probs, logits))
+    "Bernoulli": Reference(
+        _bernoulli, lambda probs=None, logits=None: stats.bernoulli(_success(probs, logits))
     ),
-    "Binomial": _discrete(
+    "Binomial": Reference(
+        _binomial,
         lambda total_count, probs=None, logits=None: stats.binom(
             total_count, _success(probs, logits)
-        )
+        ),
     ),
     "BetaBinomial": _discrete(
         lambda total_count, concentration1, concentration0: stats.betabinom(
@@ -190,8 +222,9 @@ REFERENCES: Mapping[str, Reference] = {
     "Categorical": Reference(_categorical),
     "Poisson": _discrete(lambda rate: stats.poisson(rate)),
     "NegativeBinomial": _discrete(_negative_binomial),
-    "Geometric": _discrete(
-        lambda probs=None, logits=None: stats.geom(_success(probs, logits), loc=-1)
+    "Geometric": Reference(
+        _geometric,
+        lambda probs=None, logits=None: stats.geom(_success(probs, logits), loc=-1),
     ),
     "Multinomial": Reference(_multinomial),
     "Dirichlet": Reference(_dirichlet),

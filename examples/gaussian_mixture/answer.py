@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
-
 from quadrature import moments_by_quadrature
+from scipy import special, stats
 
 
 def answer(nodes=9):

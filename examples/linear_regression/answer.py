@@ -19,8 +19,11 @@ def answer():
         mean = covariance @ (prior @ prior_mean + Z.T @ y / np.exp(2 * u))
         rest, off = y - Z @ mean, mean - prior_mean
         log_weight.append(
-            stats.halfnorm.logpdf(np.exp(u), scale=10) + u - len(y) * u
-            - rest @ rest / np.exp(2 * u) / 2 - off @ prior @ off / 2
+            stats.halfnorm.logpdf(np.exp(u), scale=10)
+            + u
+            - len(y) * u
+            - rest @ rest / np.exp(2 * u) / 2
+            - off @ prior @ off / 2
             + np.linalg.slogdet(covariance)[1] / 2
         )
         means.append(mean)

@@ -8,28 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-
 from quadrature import moments_by_quadrature
+from scipy import stats
 
 
 def answer(nodes=7):
     data = pd.read_csv(Path(__file__).with_name("data.csv"))
     warmth = (data.temperature.to_numpy() - 78) / 10
     log_ozone = np.log(data.ozone.to_numpy())
-    solar = (data.solar.to_numpy() - 200) / 100
+    solar = data.solar.to_numpy() - 2
     seen, measured = ~np.isnan(log_ozone), ~np.isnan(solar)
     both, alone = seen & measured, seen & ~measured
 
     def log_density(x):
-        """Of a, b_solar, b_temperature, log sigma, m and log v; m, v in units of `solar`."""
+        """Of a, b_solar, b_temperature, log sigma, m - 2 and log v."""
         a, b, c, log_sigma, m, log_v = x.T[..., None]
         sigma, v = np.exp(log_sigma), np.exp(log_v)
         mean = a + c * warmth
         total = stats.norm.logpdf(solar[measured], m, v).sum(1)
-        total += stats.norm.logpdf(
-            log_ozone[both], mean[:, both] + b * solar[both], sigma
-        ).sum(1)
+        total += stats.norm.logpdf(log_ozone[both], mean[:, both] + b * solar[both], sigma).sum(1)
         total += stats.norm.logpdf(
             log_ozone[alone], mean[:, alone] + b * m, np.hypot(sigma, b * v)
         ).sum(1)
@@ -44,8 +41,8 @@ def answer(nodes=7):
             "b_solar": x[:, 1],
             "b_temperature": x[:, 2],
             "sigma": np.exp(x[:, 3]),
-            "m": 200 + 100 * x[:, 4],
-            "v": 100 * np.exp(x[:, 5]),
+            "m": 2 + x[:, 4],
+            "v": np.exp(x[:, 5]),
         }
 
     start = np.array([3.0, 0, 0.5, -0.5, 0, 0])

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
-
 from quadrature import moments_by_quadrature
+from scipy import stats
 
 NAMES = ("level", "slope", "curve", "smoking", "interaction")
 
 
 def answer(nodes=9):
     data = pd.read_csv(Path(__file__).with_name("data.csv"))
-    a = data.age.to_numpy() - 3.0
+    a = data.age.to_numpy(float)
     smoker = data.smoker.to_numpy()
     X = np.column_stack([np.ones(len(a)), a, a**2, smoker, smoker * a])
     deaths, exposure = data.deaths.to_numpy(), data.person_years.to_numpy()

@@ -32,9 +32,14 @@ def answer(points=61):
         covariance = np.linalg.inv(precision)
         mean = covariance @ pull
         log_weight = (
-            stats.halfnorm.logpdf(tau) + stats.halfnorm.logpdf(sigma) + np.log(tau * sigma)
-            - k * np.log(tau) - n * np.log(sigma) - square / sigma**2 / 2
-            + pull @ mean / 2 + np.linalg.slogdet(covariance)[1] / 2
+            stats.halfnorm.logpdf(tau)
+            + stats.halfnorm.logpdf(sigma)
+            + np.log(tau * sigma)
+            - k * np.log(tau)
+            - n * np.log(sigma)
+            - square / sigma**2 / 2
+            + pull @ mean / 2
+            + np.linalg.slogdet(covariance)[1] / 2
         )
         return log_weight, mean, np.diag(covariance)
 

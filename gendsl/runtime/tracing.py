@@ -1,8 +1,8 @@
 """The potential as a short list of tensor operations, recorded once and simplified.
 
-Pyro's handlers cost milliseconds a gradient. `record` runs them once under torch's tracer, value
-and gradient together, and keeps the operations on tensors; `simplified` computes beforehand what
-does not depend on the unknowns, shares equal terms and drops what changes nothing.
+Pyro's handlers cost milliseconds a gradient. `record` runs them once, value and gradient together,
+and keeps the operations on tensors that depend on the unknowns; it shares equal terms and drops
+what changes nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.fx import GraphModule, Node
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.node import map_arg
+from torch.utils._python_dispatch import TorchDispatchMode
 
 __all__ = ["Ref", "Step", "Tape", "Untraceable", "map_refs", "record"]
 
@@ -99,112 +97,103 @@ def record(function: Callable[[Tensor], Tensor], point: Tensor) -> Tape:
     Raises:
         Untraceable: an operation depends on the values of the unknowns, or changes its input.
     """
-
-    def both(x: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.enable_grad():
-            leaf = x.detach().requires_grad_(requires_grad=True)
-            value = function(leaf)
-            (gradient,) = torch.autograd.grad(value, leaf)
-        return value.detach(), gradient.detach()
-
+    recorder = _Recorder(point)
     try:
-        module = make_fx(both)(point)
+        with recorder:
+            leaf = recorder.follow(point.detach().requires_grad_(requires_grad=True), Ref(0))
+            with torch.enable_grad():
+                value = function(leaf)
+                (gradient,) = torch.autograd.grad(value, leaf)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise Untraceable(f"{type(error).__name__}: {reason[:200]}") from error
-    with torch.no_grad():
-        return _Simplifier(module, point).tape()
+    outputs = [recorder.known(t) for t in (value, gradient)]
+    held = [t.detach() if isinstance(t, Tensor) else t for t in outputs]
+    return _pruned(tuple(recorder.steps), held[0], held[1], tuple(recorder.samples))
 
 
-class _Simplifier:
-    """Walks the recorded graph once, computing constants and emitting the other steps."""
+class _Recorder(TorchDispatchMode):
+    """Follows tensors that depend on the input through every operation, those of autograd too.
 
-    def __init__(self, module: GraphModule, point: Tensor) -> None:
-        self.module = module
-        self.samples: list[Tensor] = [point]
+    Operations on other tensors just happen; their results are constants of the tape.
+    """
+
+    def __init__(self, point: Tensor) -> None:
+        super().__init__()
+        self.samples: list[Tensor] = [point.detach().clone()]
         self.steps: list[Step] = []
         self.found: dict[Hashable, Ref] = {}
-        self.values: dict[Node, Any] = {}
+        self.refs: dict[int, Ref] = {}
+        self.alive: list[Tensor] = []
 
-    def tape(self) -> Tape:
-        outputs: tuple[Node, Node] | None = None
-        for node in self.module.graph.nodes:
-            match node.op:
-                case "placeholder":
-                    self.values[node] = Ref(0)
-                case "get_attr":
-                    self.values[node] = _attribute(self.module, node.target)
-                case "call_function":
-                    self.values[node] = self._call(node)
-                case "output":
-                    outputs = node.args[0]
-                case _:
-                    raise Untraceable(f"the record holds a {node.op}")
-        assert outputs is not None
-        value, gradient = (self.values[n] for n in outputs)
-        return _pruned(tuple(self.steps), value, gradient, tuple(self.samples))
+    def follow(self, tensor: Tensor, ref: Ref) -> Tensor:
+        """From now on `tensor` is the result `ref`."""
+        self.refs[id(tensor)] = ref
+        self.alive.append(tensor)  # so that its number is not given to another
+        return tensor
 
-    def _call(self, node: Node) -> Any:
-        op = node.target
-        if getattr(op, "__name__", "") == "getitem":
-            return self._take(node)
-        schema = getattr(op, "_schema", None)
-        if schema is None:
-            raise Untraceable(f"the record holds {op}")
-        if any(word in op.__name__ for word in RANDOM):
-            raise Untraceable(f"{op.__name__} draws random numbers")
-        args = map_arg(node.args, self.values.__getitem__)
-        kwargs = dict(map_arg(node.kwargs, self.values.__getitem__))
-        if schema.is_mutable:
-            return self._mutation(node, op, args, kwargs)
-        return self._apply(op, args, kwargs)
+    def known(self, value: Any) -> Any:
+        """Tensors that depend on the input as references."""
+        match value:
+            case Tensor():
+                return self.refs.get(id(value), value)
+            case tuple():
+                return tuple(self.known(v) for v in value)
+            case list():
+                return [self.known(v) for v in value]
+            case _:
+                return value
 
-    def _mutation(self, node: Node, op: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        """In place to out of place: later uses of the first argument see the result."""
-        packet = str(op._schema.name).removeprefix("aten::")
-        name = "index_put" if packet == "_index_put_impl_" else packet.removesuffix("_")
-        overload = getattr(getattr(aten, name, None), op._overloadname, None)
-        if overload is None or not packet.endswith("_") or overload._schema.is_mutable:
-            raise Untraceable(f"{op} changes its argument")
-        if name == "copy":
-            result = self._apply(aten.expand_as.default, (args[1], args[0]), {})
-        else:
-            result = self._apply(overload, args[:4] if name == "index_put" else args, kwargs)
-        target = node.args[0]
-        assert isinstance(target, Node)
-        self.values[target] = result
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run an operation, and note it where it depends on the input."""
+        kwargs = kwargs or {}
+        own = self.known(args), {k: self.known(v) for k, v in kwargs.items()}
+        if not _refs(own):
+            return func(*args, **kwargs)
+        if func is aten._local_scalar_dense.default:
+            raise RuntimeError("a decision depends on the value of an unknown")
+        if any(word in func.__name__ for word in RANDOM):
+            raise RuntimeError(f"{func.__name__} draws random numbers")
+        if func._schema.is_mutable:
+            return self._mutation(func, args, kwargs, own)
+        result = func(*args, **kwargs)
+        if isinstance(result, (tuple, list)):
+            for position, part in enumerate(result):
+                self.follow(part, self._noted(_Part(func, position), *own, part))
+            return result
+        simpler = _simpler(func, own[0], self.samples.__getitem__, result)
+        simpler = simpler if simpler is not None else self._noted(func, *own, result)
+        if isinstance(simpler, Ref):
+            self.follow(result, simpler)
         return result
 
-    def _take(self, node: Node) -> Any:
-        """One of several results: the operation as a function of that one."""
-        source, position = node.args
-        several = self.values[source]  # type: ignore[index]
-        if isinstance(several, (tuple, list)):
-            return several[position]  # type: ignore[index]
-        raise Untraceable("an operation has several results")
+    def _mutation(self, func: Any, args: Any, kwargs: Any, own: tuple[Any, Any]) -> Any:
+        """In place to out of place: later uses of the first argument see the result."""
+        packet = str(func._schema.name).removeprefix("aten::")
+        name = "index_put" if packet == "_index_put_impl_" else packet.removesuffix("_")
+        overload = getattr(getattr(aten, name, None), func._overloadname, None)
+        if overload is None or not packet.endswith("_") or overload._schema.is_mutable:
+            raise RuntimeError(f"{func} changes its argument")
+        first = own[0][0].clone() if isinstance(own[0][0], Tensor) else own[0][0]
+        rest = own[0][1:4] if name == "index_put" else own[0][1:]
+        result = func(*args, **kwargs)
+        sample = result.clone()
+        if name == "copy":
+            ref = self._noted(aten.expand_copy.default, (rest[0], list(sample.shape)), {}, sample)
+        else:
+            ref = self._noted(overload, (first, *rest), own[1], sample)
+        self.follow(args[0], ref)
+        return self.follow(result, ref)
 
-    def _apply(self, op: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        concrete = map_refs(args, self._sample), map_refs(kwargs, self._sample)
-        result = op(*concrete[0], **concrete[1])
-        if not _refs((args, kwargs)):
-            return result
-        if isinstance(result, (tuple, list)):
-            return tuple(
-                self._emit(_Part(op, k), args, kwargs, r) for k, r in enumerate(result)
-            )
-        simpler = _simpler(op, args, self._sample, result)
-        return simpler if simpler is not None else self._emit(op, args, kwargs, result)
-
-    def _emit(self, op: Any, args: Any, kwargs: dict[str, Any], result: Tensor) -> Ref:
+    def _noted(self, op: Any, args: Any, kwargs: dict[str, Any], result: Tensor) -> Ref:
         key = (op, _key(args), _key(tuple(sorted(kwargs.items()))))
         if key not in self.found:
             self.steps.append(Step(op, tuple(args), kwargs))
-            self.samples.append(result)
+            self.samples.append(result.detach())
             self.found[key] = Ref(len(self.steps))
         return self.found[key]
-
-    def _sample(self, ref: Ref) -> Tensor:
-        return self.samples[ref.number]
 
 
 @dataclass(frozen=True)
@@ -218,15 +207,11 @@ class _Part:
         return self.op(*args, **kwargs)[self.position]
 
 
-def _attribute(module: GraphModule, target: Any) -> Any:
-    found: Any = module
-    for part in str(target).split("."):
-        found = getattr(found, part)
-    return found.detach() if isinstance(found, Tensor) else found
-
-
-def _simpler(op: Any, args: Any, sample: Callable[[Ref], Tensor], result: Tensor) -> Any:
+def _simpler(op: Any, args: Any, at: Callable[[int], Tensor], result: Tensor) -> Any:
     """A value equal to the result of an operation that changes nothing; None if it does."""
+    def sample(ref: Ref) -> Tensor:
+        return at(ref.number)
+
     first = args[0]
     if op in IDENTITIES:
         return first

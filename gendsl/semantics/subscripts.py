@@ -221,10 +221,12 @@ def _gathered_axis(ctx: Context, cursor: _Cursor, support: Index) -> str | int |
     """The axis that an index points into: its plate, else the next event axis in order."""
     name = support.size.name
     if name is not None and ctx.scope.is_plate(name):
-        return cursor.axis(name)
+        axis = cursor.axis(name)
+        if axis is not None:
+            return axis
     event, position = cursor.value.type.event, cursor.next_event
     if position < len(event) and ctx.sizes.agree(event[position], support.size):
-        return position
+        return position  # an axis of size 3 is that of a plate of 3, too
     return None
 
 

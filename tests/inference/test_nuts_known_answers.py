@@ -149,11 +149,6 @@ def test_missing_discrete_covariates_are_summed_out():
     g, y = np.array([0, 1, np.nan]), np.array([0.1, 1.9, 1.4])
     found = fit("""model M
 plate n  plate k = 2
-latent mu[k] ~ Normal([0.0, 2.0][k = k] if 1 == 1 else 0.0, 1)
-observe g[n]: index(k)? ~ Categorical([0.7, 0.3])
-observe y[n] ~ Normal(mu[k = g], 1)
-""" if False else """model M
-plate n  plate k = 2
 latent a ~ Normal(0, 1)
 observe g[n]: binary? ~ Bernoulli(0.3)
 observe y[n] ~ Normal(a + 2 * g, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,48 +48,52 @@ def mutated(chance: random.Random, text: str) -> str:
     parts = tokens(text)
     for _ in range(chance.randint(1, 3)):
         places = solid(parts)
-        if len(places) < 2:
-            break
-        i, j = chance.sample(places, 2)
-        kind = chance.choice((0, 1, 2, 3, 4, 5, 5, 6, 6, 6, 6, 7, 7))
-        if kind == 0:
-            del parts[i]
-        elif kind == 1:
-            parts.insert(i, parts[i] + " ")
-        elif kind == 2:
-            parts[i], parts[j] = parts[j], parts[i]
-        elif kind == 3:
-            parts[i] = parts[j]
-        elif kind == 4:
-            parts[i] = chance.choice(VOCABULARY)
-        elif kind == 5:
-            numbers = [k for k in places if parts[k][0].isdigit()]
-            if numbers:
-                parts[chance.choice(numbers)] = chance.choice(NUMBERS)
-        else:
-            names = [k for k in places if parts[k][0].isalpha() and parts[k] not in KEYWORDS]
-            if len(names) > 1:
-                a, b = chance.sample(names, 2)
-                parts[a] = parts[b] if kind == 6 else chance.choice(NAMES)
+        if len(places) >= 2:
+            mutate(chance, parts, places)
     return "".join(parts)
 
 
-def run(count: int, seed: int) -> dict[str, int]:
+def mutate(chance: random.Random, parts: list[str], places: list[int]) -> None:
+    i, j = chance.sample(places, 2)
+    match chance.choice((0, 1, 2, 3, 4, 5, 5, 6, 6, 6, 6, 7, 7)):
+        case 0:
+            del parts[i]
+        case 1:
+            parts.insert(i, parts[i] + " ")
+        case 2:
+            parts[i], parts[j] = parts[j], parts[i]
+        case 3:
+            parts[i] = parts[j]
+        case 4:
+            parts[i] = chance.choice(VOCABULARY)
+        case 5:
+            replace(chance, parts, [k for k in places if parts[k][0].isdigit()], NUMBERS)
+        case kind:
+            names = [k for k in places if parts[k][0].isalpha() and parts[k] not in KEYWORDS]
+            replace(chance, parts, names, NAMES if kind == 7 else [parts[k] for k in names])
+
+
+def replace(chance: random.Random, parts: list[str], places: list[int], words: list[str]) -> None:
+    if places:
+        parts[chance.choice(places)] = chance.choice(words)
+
+
+def outcome(text: str) -> str:
+    """Whether a program is accepted or refused; anything else is a failure."""
+    try:
+        model = check(Source("fuzz.gen", text))
+    except CompileError as error:
+        return "refused" if error.diagnostics else "refused without a finding"
+    except Exception as error:
+        raise AssertionError(f"{type(error).__name__}: {error}\n{text}") from error
+    return "accepted" if model.ir.variables else "accepted without a variable"
+
+
+def run(count: int, seed: int) -> Counter[str]:
     """Check `count` mutated programs; how many were accepted, and refused."""
     chance = random.Random(seed)
-    outcomes = {"accepted": 0, "refused": 0}
-    for _ in range(count):
-        text = mutated(chance, chance.choice(PROGRAMS))
-        try:
-            model = check(Source("fuzz.gen", text))
-        except CompileError as error:
-            assert error.diagnostics
-            outcomes["refused"] += 1
-        except Exception as error:
-            raise AssertionError(f"{type(error).__name__}: {error}\n{text}") from error
-        else:
-            assert model.ir.variables
-            outcomes["accepted"] += 1
+    outcomes = Counter(outcome(mutated(chance, chance.choice(PROGRAMS))) for _ in range(count))
+    assert set(outcomes) == {"accepted", "refused"}
     return outcomes
 
 

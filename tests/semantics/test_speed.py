@@ -39,7 +39,9 @@ def fresh(path: Path) -> tuple[float, set[str]]:
 def test_a_check_imports_nothing_heavy_and_is_quick(tmp_path):
     one = (MODELS / "dose_response.gen").read_text("utf-8")
     path = tmp_path / "model.gen"
-    lines = "".join(f"latent extra{i} ~ Normal(0, 1)\nlet twice{i} = 2 * extra{i}\n" for i in range(18))
+    lines = "".join(
+        f"latent extra{i} ~ Normal(0, 1)\nlet twice{i} = 2 * extra{i}\n" for i in range(18)
+    )
     path.write_text(one + lines, "utf-8")
     assert len(path.read_text("utf-8").splitlines()) >= 50
 
@@ -80,7 +82,9 @@ LARGE = {
     "same unknown name": statements("let a{i} = missing + a{j}", OBSERVE),
     "duplicates": statements("latent a0 ~ Normal({i}, 1)", OBSERVE.replace("{i}", "0")),
     "base cases": "sequence t\n".join(
-        statements("observe s[{i}] ~ Normal({i}, 1)", "observe s[t] ~ Normal(0, 1)").split("plate n\n")
+        statements("observe s[{i}] ~ Normal({i}, 1)", "observe s[t] ~ Normal(0, 1)").split(
+            "plate n\n"
+        )
     ),
     "circle": statements("let a{i}c = a{j}c + 1", "let a0c = a{i}c"),
     "functions": statements("fn f{i}(x: real): real = x + {j}", OBSERVE.replace("{i}", "0")),
@@ -96,9 +100,12 @@ LARGE = {
         "let a{i} = " + "f(" * 12 + "a0" + ")" * 12,
         "fn f(x: real): real = x * x\n" + OBSERVE.replace("{i}", "0"),
     ),
-    "energies": statements("latent b{i}: real energy (b{i} - a0) ** 2", OBSERVE.replace("{i}", "0")),
+    "energies": statements(
+        "latent b{i}: real energy (b{i} - a0) ** 2", OBSERVE.replace("{i}", "0")
+    ),
     "energies of neighbours": statements(
-        "latent b{i}: real energy (b{i} - b{j}) ** 2", "latent b0: real\n" + OBSERVE.replace("{i}", "0")
+        "latent b{i}: real energy (b{i} - b{j}) ** 2",
+        "latent b0: real\n" + OBSERVE.replace("{i}", "0"),
     ),
     "flat sum": "model Large\nplate n\nlatent a ~ Normal(0, 1)\nobserve y[n] ~ Normal("
     + " + ".join(["a"] * 30_000)
@@ -120,8 +127,10 @@ def test_a_large_file_is_checked_at_once(name):
 def test_a_long_sum_is_one_flat_operation():
     terms = " + ".join(["a"] * 5_000)
     model = check(
-        Source("sum.gen", f"model M\nlatent a ~ Normal(0, 1)\nlet s = {terms}\n"
-        "observe y ~ Normal(s, 1)\n")
+        Source(
+            "sum.gen",
+            f"model M\nlatent a ~ Normal(0, 1)\nlet s = {terms}\nobserve y ~ Normal(s, 1)\n",
+        )
     ).ir
     (equation,) = model.variable("s").equations
     assert equation.value is not None

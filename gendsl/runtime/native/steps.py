@@ -441,7 +441,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("transpose", "t", "numpy_T"), _transpose),
     **dict.fromkeys(("mm", "mv", "bmm", "dot"), _matmul),
     "expand": _expand,
-    "expand_as": _expand,
+    "expand_copy": _expand,
     "permute": _permute,
     "slice": _slice,
     "select": _select,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from arviz_stats import ess
+from arviz_stats.base.array import array_stats
 from failure_budget import share
 from scipy.stats import norm
 
@@ -25,7 +25,7 @@ def assert_moments(draws: xr.DataArray, mean, sd, *, sd_tolerance: float = 0.2) 
     reach = norm.isf(share(max(1, mean.size)) / 2)
     for place in np.ndindex(shape):
         own = values[(slice(None), slice(None), *place)]
-        size = float(ess(own, method="mean"))
+        size = float(array_stats.ess(own, method="mean"))
         error = sd[place] / np.sqrt(min(size, own.size))
         found = own.mean()
         assert abs(found - mean[place]) < reach * error, (place, found, mean[place], error)
