@@ -21,7 +21,7 @@ def answer(nodes=7):
     both, alone = seen & measured, seen & ~measured
 
     def log_density(x):
-        """Of a, b_solar, b_temperature, log sigma, m - 2 and log v."""
+        """Of a, b_solar, b_warmth, log sigma, m - 2 and log v."""
         a, b, c, log_sigma, m, log_v = x.T[..., None]
         sigma, v = np.exp(log_sigma), np.exp(log_v)
         mean = a + c * warmth
@@ -39,7 +39,7 @@ def answer(nodes=7):
         return {
             "a": x[:, 0],
             "b_solar": x[:, 1],
-            "b_temperature": x[:, 2],
+            "b_warmth": x[:, 2],
             "sigma": np.exp(x[:, 3]),
             "m": 2 + x[:, 4],
             "v": np.exp(x[:, 5]),

@@ -55,7 +55,7 @@ def answer(points=61):
     w /= w.sum()
     total = w @ means
     sd = np.sqrt(w @ (variances + (means - total) ** 2))
-    names = ("mu", *(f"alpha[{firm}]" for firm in firms), "beta_value", "beta_capital")
+    names = ("mu", *(f"alpha[{firm}]" for firm in firms), "b_value", "b_capital")
     found = {name: (float(m), float(s)) for name, m, s in zip(names, total, sd, strict=True)}
     for name, values in zip(("tau", "sigma"), np.array(grid).T, strict=True):
         mean = w @ values

@@ -33,6 +33,7 @@ from gendsl.runtime.density import Density
 from gendsl.runtime.nuts import ChainResult, NutsOptions, run_chain
 from gendsl.runtime.potential import Potential, potential_of
 from gendsl.runtime.program import Executable
+from gendsl.runtime.starting import starting_point
 from gendsl.runtime.wire import diagnostics_from, read_named, write_request
 
 __all__ = ["ChainReport", "Chains", "Job", "chain_seeds", "sample_chains"]
@@ -99,6 +100,8 @@ def sample_chains(
         workers = min(chains, cores or _cores())
         if job.device.type != "cpu" or (cores is None and work * chains < WORTHWHILE):
             workers = 1
+        with np.errstate(all="ignore"):  # refuse before any process is started
+            starting_point(density, potential, np.random.default_rng(seeds[0]))
         if workers == 1:
             results = [
                 run_chain(density, potential, job.options, s, _reporter(report, k))

@@ -112,7 +112,7 @@ def _report(
     leaf = point.clone().requires_grad_(requires_grad=True)
     loss = _loss(density, leaf)
     (gradient,) = torch.autograd.grad(loss, leaf)
-    norm = float(gradient.norm())
+    loss, norm = loss.detach(), float(gradient.norm())
     scale = max(1.0, abs(float(loss)))
     converged = bool(np.isfinite(norm)) and norm <= GRADIENT_SMALL * scale
     values = _values(density, point)

@@ -12,14 +12,13 @@ from scipy.stats import binom, norm
 import gendsl
 
 TEXT = """model Sprinkler
-plate day  plate reading
+plate K = 3  plate day  plate reading
 latent fault: binary ~ Bernoulli(0.2)
 latent rain[day]: binary ~ Bernoulli(0.3 + 0.4 * fault)
-latent kind[day]: index(3) ~ Categorical([0.5, 0.3, 0.2])
-observe y[day, reading] ~ Normal(2 * rain + kind - fault, 1)
+latent kind[day]: index(K) ~ Categorical([0.5, 0.3, 0.2])
+let worth[K] = 0 if K == 0 else 1 if K == 1 else 2
+observe y[day, reading] ~ Normal(2 * rain + worth[K = kind] - fault, 1)
 """
-
-TEXT = TEXT.replace("index(3)", "index(K)").replace("plate day", "plate K = 3  plate day")
 
 Y = np.array([[0.3, 1.1], [2.9, 2.2]])
 

@@ -17,7 +17,7 @@ Y = 0.5 + X @ [1.5, -0.7] + 0.4 * rng.normal(size=N)
 REGRESSION = """model Regression
 plate n  dim D = 2
 input x[n]: real[D]
-param a
+param a: real
 param b: real[D]
 param s: positive
 observe y[n] ~ Normal(a + x @ b, s)

@@ -53,7 +53,8 @@ input rows[house]: simplex[E] input table: real[E, county] input many: index(cod
 input book[code]: real[E]     input y[t]: real             input vec[t]: real[E]
 input i: integer              input sim: simplex[E]        input lists: simplex[D, E]
 input ord: ordered[E]         input corr: correlation[E]   input theta[county]: simplex[county]
-input c: index(county)[E]     input m: real(-1, 1)  plate trio = 3  input index3[house]: index(trio)         input g: real[G]
+input c: index(county)[E]     input m: real(-1, 1)         input g: real[G]
+plate trio = 3  input index3[house]: index(trio)
 input h: real[H]              input n1: real[1]            input n3: real[3]
 fn square_of(a: real): real = a ** 2
 fn mix(a: positive, bb: real[E]): real[E] = a * bb
