@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check format docs clean
+.PHONY: help demo test test-slow check format docs pictures clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 define DEMO
-.venv/bin/gendsl fit examples/varying_intercepts/model.gen --data examples/varying_intercepts/data.csv --seed 1 --chains 4 --out demo-run
+.venv/bin/gendsl fit examples/varying_intercepts/model.gen --data examples/varying_intercepts/data.csv --seed 1 --chains 4 --out demo-run --overwrite
 .venv/bin/gendsl plot demo-run
 endef
 
@@ -46,8 +46,17 @@ format: $(STAMP) ## format the code and apply safe fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(STAMP) ## write the generated reference pages
-	$(BIN)/python -m gendsl.inspection.reference
+docs: $(STAMP) ## write the generated pages and diagrams
+	$(BIN)/python -m gendsl.library.reference docs/reference
+	$(BIN)/python -m gendsl.inspection.reference docs
+
+pictures: $(STAMP) ## refit three examples and redraw the plots of the gallery
+	set -e; for pair in varying_intercepts:forest gaussian_mixture:predictive change_point:predictive; do \
+	  name=$${pair%:*}; kind=$${pair#*:}; folder=$$(mktemp -d); \
+	  $(BIN)/gendsl fit examples/$$name/model.gen --data examples/$$name/data.csv --seed 1 --quiet --out $$folder/run; \
+	  $(BIN)/gendsl plot $$folder/run --kind $$kind; \
+	  cp $$folder/run/plots/$$kind.png docs/images/$$name-$$kind.png; rm -r $$folder; \
+	done
 
 clean: ## remove caches, builds and the demo's result (keeps .venv)
 	rm -rf build dist demo-run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -148,20 +148,28 @@ class Model:
         bound = self.bind(data, columns=columns, index_base=index_base)
         return run_fit(compiled, bound, settings)
 
-    def log_density(self, values: Mapping[str, object], data: object = None, **kwargs: Any) -> float:
+    def log_density(
+        self,
+        values: Mapping[str, object],
+        data: object = None,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+    ) -> float:
         """The log density of all unknowns on their own scale, without any Jacobian, in nats.
 
         Discrete latents that are not among `values` are summed out.
 
         Args:
             values: for every continuous latent and param its value, in the order of its axes.
-            data: as for `fit`; `columns` and `index_base` may be given too.
-            **kwargs: `columns`, `index_base`.
+            data: as for `fit`.
+            columns: as for `fit`.
+            index_base: as for `fit`.
 
         Raises:
             DataError: a value is missing, unknown or of the wrong shape.
         """
-        bound = self.bind(data, **kwargs)
+        bound = self.bind(data, columns=columns, index_base=index_base)
         dtype, device = torch.float64, torch.device("cpu")
         with tensors(dtype, device, 0), in_words(self._ir):
             ready = executable(self.compiled.program, self._ir, bound, dtype, device)
@@ -206,11 +214,7 @@ class Model:
             whole = batch.batched(variable, array[None])[0]
             rank = layout.depth(variable.type.plates)
             found[name] = whole.reshape(whole.shape[batch.executable.nesting - rank :])
-        missing = [
-            n
-            for n in unknown
-            if n not in values and n not in self.plan.enumerated
-        ]
+        missing = [n for n in unknown if n not in values and n not in self.plan.enumerated]
         wrong += [
             Diagnostic("GD820", f"no value is given for `{n}`", unknown[n].span) for n in missing
         ]

@@ -105,14 +105,15 @@ def random_point(
     """
     fixed = fixed or {}
     known_sizes = _random_sizes(model, rng, largest, dict(sizes or {}))
-    known: dict[str, Named] = {}
+    known = {  # what is referred to by a lag is not there yet
+        v.name: Named(v.axes, np.full(_shape(v, known_sizes), np.nan)) for v in model.variables
+    }
     scope = Scope(model, known_sizes, known)
     values: dict[str, np.ndarray] = {}
     imputed: dict[str, np.ndarray] = {}
     for variable in model.variables:
         shape = _shape(variable, known_sizes)
         if variable.role == "let":
-            known[variable.name] = Named(variable.axes, np.full(shape, np.nan))
             known[variable.name] = _let_value(variable, scope)
             continue
         with np.errstate(all="ignore"):

@@ -178,7 +178,8 @@ class Maker:
         return self.pick(options)(at)
 
     def _arithmetic(self, at: Where) -> str:
-        first, second = self.expr(at.inner(), "real"), self.operand(at, "real")
+        whole = first = self.expr(at.inner(), "real")
+        second = self.operand(at, "real")
         if self.chance(0.3):
             first, second = second, first
         return self.pick(
@@ -186,11 +187,11 @@ class Maker:
                 f"{first} + {second}",
                 f"{first} - ({second})",
                 f"({first}) * ({second})",
-                f"-({first})",
-                f"({first}) / ({self.expr(at.inner(), 'positive')} + 0.5)",
+                f"-({whole})",
+                f"({whole}) / ({self.operand(at, 'positive')} + 0.5)",
                 f"({self.bounded(at)}) ** {self.pick((2, 3))}",
                 f"({self.expr(at.inner(), 'positive')}) ** ({self.operand(at, 'unit')})",
-                f"({first} + {self.operand(at, 'real')} - ({second}))",
+                f"({whole} + {self.operand(at, 'real')} - ({second}))",
             )
         )
 
@@ -299,6 +300,8 @@ class Maker:
             if not at.plates:
                 return None
             plate = self.pick(sorted(at.plates))
+        if plate in at.event:  # the name would mean the event axis
+            return None
         below = at.inner(plates=at.plates | {plate}, reduced=at.reduced | {plate})
         inside = self.expr(below, "real")
         anchored = [
@@ -314,13 +317,11 @@ class Maker:
             inside = f"tanh({inside})"
         if function in ("any", "all"):
             inside = f"({inside}) > 0.3"
-        if at.event and self.chance(0.3) and function not in ("sd", "var"):
-            return f"{function}({inside}, {plate})"
         return f"{function}({inside}, {plate})"
 
     def _select_plate(self, at: Where) -> str | None:
         plate = self._other_plate(at)
-        if plate is None:
+        if plate is None or plate in at.event:
             return None
         below = at.inner(plates=at.plates | {plate}, reduced=at.reduced | {plate})
         found = [e for e in self.usable(below, ("real", "positive")) if plate in e.plates]
@@ -350,6 +351,7 @@ class Maker:
         position = self.random.randrange(len(at.event) + 1)
         event = (*at.event[:position], size, *at.event[position:])
         found = self.usable(at, ("real", "positive", "unit", "simplex"), event)
+        found = [e for e in found if size not in e.plates]
         if not found:
             return None
         entry = self.mention(self.pick(found))
@@ -370,6 +372,7 @@ class Maker:
             and value.plates <= at.plates
             and not value.held & at.reduced
             and value.event[:1] == (index.kind[8:],)
+            and index.kind[8:] not in value.plates
             and (*index.event, *value.event[1:]) == at.event
         ]
         if not found:
@@ -438,18 +441,13 @@ class Maker:
     def covariance(self, at: Where) -> str:
         """A positive definite matrix."""
         size = at.event[-1]
-        other = self.size()
-        a = self.bounded(at.inner(event=(size, other)))
-        b = self.entries and self.chance(0.5)
-        ridge = f"eye({size})" if b else f"diag(full({size}, 0.7))"
+        ridge = self.pick((f"eye({size})", f"diag(full({size}, 0.7))"))
         found = self.usable(at, ("matrix",))
         if found and self.chance(0.5):
             matrix = self.mention(self.pick(found))
             return f"{matrix} @ transpose({matrix}) + {ridge}"
-        plate_free = at.inner(event=(size,))
-        vector = self.bounded(plate_free)
-        return self.pick((f"outer({vector}, {vector}) + {ridge}", f"0 * outer({a}[{other} = 0], "
-                          f"{a}[{other} = 0]) + {ridge}" if size != other else ridge))
+        vector = self.bounded(at.inner(event=(size,)))
+        return self.pick((f"outer({vector}, {vector}) + {ridge}", ridge))
 
     def _scalar(self, at: Where) -> str:
         size, other = self.size(), self.size()
@@ -459,7 +457,7 @@ class Maker:
         if kind < 3:
             function = self.pick((*REDUCTIONS, "prod"))
             inside = f"tanh({vector})" if function == "prod" else vector
-            named = f", {size}" if self.chance(0.4) else ""
+            named = f", {size}" if size not in self.plates and self.chance(0.4) else ""
             return f"{function}({inside}{named})"
         if kind == 3:
             return self.pick((f"dot({vector}, {second})", f"({vector}) @ ({second})"))

@@ -87,6 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _compiled(arguments: argparse.Namespace) -> Compiled:
     """The compiled model, with the method and options of the command line."""
+    checked = checked_model(arguments.file, strict=arguments.strict)
     from gendsl.compiler import replan
 
     given = {
@@ -94,7 +95,7 @@ def _compiled(arguments: argparse.Namespace) -> Compiled:
         for name, value in vars(arguments).items()
         if name.startswith("option_") and value is not None
     }
-    return replan(checked_model(arguments.file, strict=arguments.strict), arguments.infer, given)
+    return replan(checked, arguments.infer, given)
 
 
 def _verify_out(arguments: argparse.Namespace) -> None:

@@ -95,7 +95,9 @@ class ObservedEmitter:
         given = self._setting.along(sequence, py.name(name), key, rank)
         if known is None:
             return given, None
-        return given, self._setting.along(sequence, known, key, rank - tied_axes(variable))
+        part = self._setting.along(sequence, known, key, rank - tied_axes(variable))
+        some_missing = py.call("torch.is_tensor", known)
+        return given, ast.IfExp(some_missing, part, ast.Constant(value=True))
 
     def _without_literals(
         self, variable: ir.Variable, sequence: str, first: int, mask: ast.expr | None

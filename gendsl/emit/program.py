@@ -244,7 +244,7 @@ def _main(plan: Plan) -> str:
     """How to run the program by itself."""
     if not plan.noncentred:
         return MAIN.format(imports="", model="model")
-    config = ", ".join(f'"{n}": LocScaleReparam(0)' for n in plan.noncentred)
+    config = ", ".join(f'"{n}": LocScaleReparam(0.0)' for n in plan.noncentred)
     return MAIN.format(
         imports="    from pyro.infer.reparam import LocScaleReparam\n",
         model=f"pyro.poutine.reparam(model, {{{config}}})",

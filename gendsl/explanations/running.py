@@ -1,4 +1,4 @@
-"""GD814 to GD828: what a model is asked for, and what goes wrong while it runs."""
+"""GD814 to GD829: what a model is asked for, and what goes wrong while it runs."""
 
 from __future__ import annotations
 
@@ -75,5 +75,10 @@ CODES: dict[str, tuple[str, str]] = {
     "GD828": (
         "the model cannot be computed",
         "An operation failed at the expression that the message marks.",
+    ),
+    "GD829": (
+        "held-out rows cannot be scored",
+        "The density of a held-out row needs its own discrete latents summed out, or the norming "
+        "constant of an energy. This version does neither; compare predictions with the values.",
     ),
 }

@@ -148,13 +148,20 @@ def _obstacles(model: ir.Model, latent: ir.Variable) -> list[Obstacle]:
                 problem = f"`{variable.name}` depends on it outside the plate {outside}"
             if problem is not None:
                 found.append(Obstacle(latent.name, problem))
+    return found + _energy_obstacles(model, latent, tainted)
+
+
+def _energy_obstacles(model: ir.Model, latent: ir.Variable, tainted: set[str]) -> list[Obstacle]:
+    """The same for energies, given all that depends on the latent."""
+    found: list[Obstacle] = []
     for energy in model.energies:
-        if tainted & set(references(energy.value)):
-            problem = _misaligned((energy.value,), tainted, plates)
-            if problem is None and not plates <= energy.value.type.plates:
-                problem = "an energy depends on it outside its plates"
-            if problem is not None:
-                found.append(Obstacle(latent.name, problem))
+        if not tainted & set(references(energy.value)):
+            continue
+        problem = _misaligned((energy.value,), tainted, latent.type.plates)
+        if problem is None and not latent.type.plates <= energy.value.type.plates:
+            problem = "an energy depends on it outside its plates"
+        if problem is not None:
+            found.append(Obstacle(latent.name, problem))
     return found
 
 

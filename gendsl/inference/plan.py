@@ -86,9 +86,7 @@ class Plan:
         lines += [f"  {name}: {what}" for name, what in self.treatment.items()]
         if self.rewrites:
             lines.append("rewrites:")
-            lines += [
-                f"  {r.kind} {', '.join(r.variables)}: {r.rule}" for r in self.rewrites
-            ]
+            lines += [f"  {r.kind} {', '.join(r.variables)}: {r.rule}" for r in self.rewrites]
         lines.append("candidates:")
         for c in self.candidates:
             chosen = "*" if c.name == self.method else " "

@@ -37,8 +37,14 @@ def make_plan(
     asked = request or (model.infer.method if model.infer is not None else None)
     if not facts.continuous and not facts.finite and not facts.params:
         return Plan(
-            None, "draws from the model", candidates, (), {},
-            notes=("nothing is unknown: there is nothing to infer, but the model can be simulated",),
+            None,
+            "draws from the model",
+            candidates,
+            (),
+            {},
+            notes=(
+                "nothing is unknown: there is nothing to infer, but the model can be simulated",
+            ),
         )
     if asked is not None:
         _verify_known(asked, model)
@@ -113,7 +119,8 @@ def _verify_known(asked: str, model: ir.Model) -> None:
         return
     if asked in LATER:
         message = (
-            f"{LATER[asked]} (`{asked}`) is part of the language, but this version cannot run it yet"
+            f"{LATER[asked]} (`{asked}`) is part of the language, but this version cannot run "
+            "it yet"
         )
         remedy = f"this version has {', '.join(METHODS)}"
         raise CompileError([Diagnostic("GD909", message, help=remedy)], model.source)
@@ -123,7 +130,9 @@ def _verify_known(asked: str, model: ir.Model) -> None:
             Diagnostic(
                 "GD605",
                 f"no inference method is called `{asked}`",
-                help=f"did you mean `{near}`?" if near else f"the methods are {', '.join(METHODS)}",
+                help=f"did you mean `{near}`?"
+                if near
+                else f"the methods are {', '.join(METHODS)}",
             )
         ],
         model.source,
@@ -177,7 +186,9 @@ def _refusal(
         message = f"`{asked}` cannot be used for this model: {own}"
         able = [c.name for c in candidates if c.rating.competence > Competence.INCOMPATIBLE]
         remedy = f"use {' or '.join(able)}" if able else f"no method can: {reasons}"
-        span = model.infer.span if model.infer is not None and model.infer.method == asked else None
+        span = (
+            model.infer.span if model.infer is not None and model.infer.method == asked else None
+        )
         return CompileError([Diagnostic("GD609", message, span, help=remedy)], model.source)
     unknown = [v for v in model.of_role("latent", "param")]
     labels = tuple(Label(v.span, f"{v.role} `{v.name}`") for v in unknown[:3])

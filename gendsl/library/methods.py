@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["LATER", "METHODS", "MethodSpec", "OptionSpec"]
 
@@ -14,10 +15,15 @@ class OptionSpec:
 
     name: str
     default: float | int | None
-    integer: bool
+    kind: Literal["whole", "real"]
     lower: float
     upper: float
     meaning: str
+
+    @property
+    def integer(self) -> bool:
+        """Whether it is a whole number."""
+        return self.kind == "whole"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class MethodSpec:
         return next((o for o in self.options if o.name == name), None)
 
 
-_SEED = OptionSpec("seed", None, True, 0, 2**32 - 1, "seed of the random numbers")
+_SEED = OptionSpec("seed", None, "whole", 0, 2**32 - 1, "seed of the random numbers")
 
 METHODS: Mapping[str, MethodSpec] = {
     spec.name: spec
@@ -50,11 +56,11 @@ METHODS: Mapping[str, MethodSpec] = {
             "nuts",
             "the No-U-Turn sampler",
             (
-                OptionSpec("chains", 4, True, 1, 256, "independent chains"),
-                OptionSpec("draws", 1000, True, 1, 10**7, "draws kept in each chain"),
-                OptionSpec("warmup", 1000, True, 0, 10**7, "adaptation steps before them"),
-                OptionSpec("target_accept_prob", 0.8, False, 0.05, 0.9999, "acceptance aimed at"),
-                OptionSpec("max_tree_depth", 10, True, 1, 20, "doublings of a trajectory"),
+                OptionSpec("chains", 4, "whole", 1, 256, "independent chains"),
+                OptionSpec("draws", 1000, "whole", 1, 10**7, "draws kept in each chain"),
+                OptionSpec("warmup", 1000, "whole", 0, 10**7, "adaptation steps before them"),
+                OptionSpec("target_accept_prob", 0.8, "real", 0.05, 0.9999, "acceptance aimed at"),
+                OptionSpec("max_tree_depth", 10, "whole", 1, 20, "doublings of a trajectory"),
                 _SEED,
             ),
             "draws from the posterior",
@@ -62,19 +68,19 @@ METHODS: Mapping[str, MethodSpec] = {
         MethodSpec(
             "enumeration",
             "exact enumeration",
-            (OptionSpec("draws", 1000, True, 1, 10**7, "independent draws to report"), _SEED),
+            (OptionSpec("draws", 1000, "whole", 1, 10**7, "independent draws to report"), _SEED),
             "the exact posterior",
         ),
         MethodSpec(
             "mle",
             "maximum likelihood",
-            (OptionSpec("steps", 2000, True, 1, 10**7, "iterations at most"), _SEED),
+            (OptionSpec("steps", 2000, "whole", 1, 10**7, "iterations at most"), _SEED),
             "a point estimate of the params",
         ),
         MethodSpec(
             "map",
             "the posterior mode (MAP)",
-            (OptionSpec("steps", 2000, True, 1, 10**7, "iterations at most"), _SEED),
+            (OptionSpec("steps", 2000, "whole", 1, 10**7, "iterations at most"), _SEED),
             "a point estimate: the mode of the density on the constrained scale",
         ),
     )

@@ -6,15 +6,24 @@ and a fast phase for the final step size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp, log, sqrt
 
 import numpy as np
 
-__all__ = ["StepSize", "Variances", "opening", "windows"]
+from gendsl.runtime.metric import Dense, Diagonal, Metric
+
+__all__ = ["Gathered", "StepSize", "opening", "windows"]
 
 FIRST, LAST, BASE = 75, 50, 25
 """Iterations of the first and the last phase, and of the first window."""
+
+MOST_CORRELATED = 150
+"""In more dimensions than this, correlations are not learned."""
+
+STRONG = 50.0
+"""The ratio of the widest to the narrowest direction, in standardised coordinates, from which
+correlations are worth their cost."""
 
 SHORT = 20
 """With fewer iterations of warm-up only the step size is adapted."""
@@ -86,33 +95,39 @@ class StepSize:
             self.value = exp(self.log_average)
 
 
-@dataclass(slots=True)
-class Variances:
-    """Running variances of the coordinates (Welford), shrunk towards a small one."""
+class Gathered:
+    """The positions of a window, and the metric that they suggest."""
 
-    size: int
-    count: int = 0
-    mean: np.ndarray = field(init=False)
-    squares: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self) -> None:
         """Nothing seen yet."""
-        self.clear()
+        self.positions: list[np.ndarray] = []
 
-    def clear(self) -> None:
-        """Forget."""
-        self.count = 0
-        self.mean, self.squares = np.zeros(self.size), np.zeros(self.size)
+    def see(self, position: np.ndarray) -> None:
+        """One more position."""
+        self.positions.append(position)
 
-    def see(self, point: np.ndarray) -> None:
-        """One more point."""
-        self.count += 1
-        off = point - self.mean
-        self.mean = self.mean + off / self.count
-        self.squares = self.squares + off * (point - self.mean)
+    def metric(self) -> Metric:
+        """Scales of the coordinates; with their correlations where these are strong and plain.
 
-    def estimate(self) -> np.ndarray:
-        """The variances."""
-        n = self.count
-        raw = self.squares / max(1, n - 1)
-        return raw * (n / (n + 5)) + 1e-3 * (5 / (n + 5))
+        Correlations are used in few enough dimensions, from enough positions, and where the
+        narrowest direction is much narrower than single coordinates tell. The window is over.
+        """
+        seen = np.array(self.positions)
+        self.positions = []
+        n, size = seen.shape
+        variances = _shrunk(seen.var(axis=0, ddof=1) if n > 1 else np.zeros(size), n)
+        if not 1 < size <= MOST_CORRELATED or n < 2 * size:
+            return Diagonal(variances)
+        covariance = np.cov(seen.T) * (n / (n + 5)) + 1e-3 * (5 / (n + 5)) * np.eye(size)
+        scale = np.sqrt(np.diag(covariance))
+        try:
+            eigenvalues = np.linalg.eigvalsh(covariance / np.outer(scale, scale))
+            strong = eigenvalues[0] * STRONG < eigenvalues[-1]
+            return Dense(covariance) if strong else Diagonal(variances)
+        except np.linalg.LinAlgError:
+            return Diagonal(variances)
+
+
+def _shrunk(variances: np.ndarray, n: int) -> np.ndarray:
+    shrunk: np.ndarray = variances * (n / (n + 5)) + 1e-3 * (5 / (n + 5))
+    return shrunk

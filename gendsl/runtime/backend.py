@@ -25,9 +25,7 @@ def resolve_dtype(dtype: str | torch.dtype) -> torch.dtype:
         return dtype
     if isinstance(dtype, str) and dtype in DTYPES:
         return DTYPES[dtype]
-    raise DataError(
-        [Diagnostic("GD823", f"`dtype` is float64 or float32, not {dtype!r}")]
-    )
+    raise DataError([Diagnostic("GD823", f"`dtype` is float64 or float32, not {dtype!r}")])
 
 
 def resolve_device(device: str) -> torch.device:
@@ -56,9 +54,7 @@ def resolve_device(device: str) -> torch.device:
 
 
 @contextmanager
-def tensors(
-    dtype: torch.dtype, device: torch.device, seed: int | None = None
-) -> Iterator[None]:
+def tensors(dtype: torch.dtype, device: torch.device, seed: int | None = None) -> Iterator[None]:
     """Run with this default type and device, and with random numbers from `seed` alone.
 
     The caller's default type and random state are put back afterwards.
@@ -71,7 +67,7 @@ def tensors(
             stack.enter_context(device)
         torch.set_default_dtype(dtype)
         stack.callback(torch.set_default_dtype, before)
-        stack.enter_context(pyro.validation_enabled(True))
+        stack.enter_context(pyro.validation_enabled(is_validate=True))
         if seed is not None:
             torch.manual_seed(seed)
         yield

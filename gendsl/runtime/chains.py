@@ -30,15 +30,16 @@ from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
-from gendsl.runtime.nuts import ChainResult, NutsOptions, run_chain
+from gendsl.runtime.nuts import ChainResult, NutsOptions, Report, run_chain
 from gendsl.runtime.potential import Potential, potential_of
 from gendsl.runtime.program import Executable
+from gendsl.runtime.progress import Phase
 from gendsl.runtime.starting import starting_point
 from gendsl.runtime.wire import diagnostics_from, read_named, write_request
 
 __all__ = ["ChainReport", "Chains", "Job", "chain_seeds", "sample_chains"]
 
-ChainReport = Callable[[int, int, int, str, float, int], None]
+ChainReport = Callable[[int, int, int, Phase, float, int], None]
 """(chain, iteration, total, phase, step size, divergences)."""
 
 WORTHWHILE = 15.0
@@ -96,7 +97,11 @@ def sample_chains(
     with tensors(job.dtype, job.device, 0):
         density = Density(job.executable, job.plan.noncentred)
         potential = potential_of(density)
-        work = (_seconds(potential) + OVERHEAD) * STEPS_EXPECTED * (job.options.draws + job.options.warmup)
+        work = (
+            (_seconds(potential) + OVERHEAD)
+            * STEPS_EXPECTED
+            * (job.options.draws + job.options.warmup)
+        )
         workers = min(chains, cores or _cores())
         if job.device.type != "cpu" or (cores is None and work * chains < WORTHWHILE):
             workers = 1
@@ -129,9 +134,7 @@ def _seconds(potential: Potential) -> float:
     return time.perf_counter() - started
 
 
-def _reporter(
-    report: ChainReport | None, chain: int
-) -> Callable[[int, int, str, float, int], None] | None:
+def _reporter(report: ChainReport | None, chain: int) -> Report | None:
     if report is None:
         return None
     return lambda *facts: report(chain, *facts)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pyro
 import torch
 from pyro import poutine
 from pyro.distributions import constraints
@@ -83,8 +84,8 @@ class Density:
             function = poutine.reparam(function, config=config)
         self.function = function
         self.executable = executable
-        with WithParams({}) as params:
-            prototype = poutine.trace(function).get_trace()
+        with WithParams({}) as params, pyro.validation_enabled(is_validate=False):
+            prototype = poutine.trace(function).get_trace()  # a claim may fail at a prior draw
         self.params = {n: start for n, (start, _) in params.seen.items()}
         self.unknowns = _unknowns(prototype, params)
         self._evaluator: TraceEinsumEvaluator | None = None
@@ -97,7 +98,7 @@ class Density:
         self.function = poutine.enum(
             config_enumerate(self.function), first_available_dim=-1 - nesting
         )
-        with WithParams({}):
+        with WithParams({}), pyro.validation_enabled(is_validate=False):
             trace = poutine.trace(self.function).get_trace()
         self._evaluator = TraceEinsumEvaluator(trace, True, nesting)
 

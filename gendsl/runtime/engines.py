@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from math import prod
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
 
 __all__ = ["ENGINES", "Outcome", "Setting"]
 
+KEPT = 50_000_000
+"""A `let` of more numbers than this, over all draws, is left out of the results."""
+
 Groups = dict[str, dict[str, np.ndarray]]
 
 
@@ -42,9 +45,11 @@ class Setting:
     cores: int | None
     progress: bool
 
-    def option(self, name: str) -> Any:
+    def option(self, name: str) -> float:
         """An option of the plan's method."""
-        return self.compiled.plan.options[name]
+        value = self.compiled.plan.options[name]
+        assert value is not None
+        return value
 
 
 @dataclass(frozen=True)
@@ -65,26 +70,54 @@ class Outcome:
 
 
 def _nuts(setting: Setting) -> Outcome:
-    plan, chains = setting.compiled.plan, int(setting.option("chains"))
+    chains = int(setting.option("chains"))
+    job = _job(setting)
+    started = time.monotonic()
+    with ChainProgress(chains, enabled=setting.progress) as progress:
+        found = sample_chains(job, chains, setting.seed, progress.update, setting.cores)
+    large = _large_lets(setting, chains * job.options.draws)
+    posterior = _completed(setting, found.values, frozenset(large))
+    attrs: dict[str, float | int | str] = {
+        "max_tree_depth": job.options.max_tree_depth,
+        "sampling_seconds": time.monotonic() - started,
+        "evaluation": found.evaluation,
+    }
+    notes = [found.note] if found.note else []
+    if large:
+        notes.append(
+            f"{', '.join(f'`{n}`' for n in large)}: too many entries to keep for every draw; "
+            "`fit.posterior_predictive(draws=100)` computes them for some"
+        )
+    if notes:
+        attrs["note"] = "; ".join(notes)
+    return Outcome("mcmc", {"posterior": posterior, "sample_stats": found.stats}, {}, attrs)
+
+
+def _job(setting: Setting) -> Job:
     options = NutsOptions(
         int(setting.option("draws")),
         int(setting.option("warmup")),
         float(setting.option("target_accept_prob")),
         int(setting.option("max_tree_depth")),
     )
-    job = Job(
+    return Job(
         setting.compiled.checked.ir,
-        plan,
+        setting.compiled.plan,
         setting.bound,
         setting.executable,
         options,
         setting.dtype,
         setting.device,
     )
-    started = time.monotonic()
-    with ChainProgress(chains, enabled=setting.progress) as progress:
-        found = sample_chains(job, chains, setting.seed, progress.update, setting.cores)
-    flat = {n: v.reshape(-1, *v.shape[2:]) for n, v in found.values.items()}
+
+
+def _completed(
+    setting: Setting, values: Mapping[str, np.ndarray], without: frozenset[str]
+) -> dict[str, np.ndarray]:
+    """Draws (chain, draw, ...) of every latent and let, from those of the sampled sites."""
+    plan = setting.compiled.plan
+    chains, draws = next(iter(values.values())).shape[:2]
+    flat = {n: v.reshape(-1, *v.shape[2:]) for n, v in values.items()}
     with tensors(setting.dtype, setting.device):
         posterior = complete(
             setting.executable,
@@ -92,22 +125,28 @@ def _nuts(setting: Setting) -> Outcome:
             flat,
             discrete=bool(plan.enumerated) or _sums_entries(setting),
             seed=setting.seed,
+            without=without,
         )
-    shaped = {n: v.reshape(chains, options.draws, *v.shape[1:]) for n, v in posterior.items()}
-    attrs: dict[str, float | int | str] = {
-        "max_tree_depth": options.max_tree_depth,
-        "sampling_seconds": time.monotonic() - started,
-        "evaluation": found.evaluation,
-    }
-    if found.note:
-        attrs["note"] = found.note
-    return Outcome("mcmc", {"posterior": shaped, "sample_stats": found.stats}, {}, attrs)
+    return {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in posterior.items()}
+
+
+def _large_lets(setting: Setting, draws: int) -> list[str]:
+    """Lets that would take too much memory."""
+    sizes = setting.bound.sizes
+    found = []
+    for variable in setting.compiled.checked.ir.of_role("let"):
+        entries = prod(sizes[a] for a in variable.axes)
+        entries *= prod(s.evaluate(dict(sizes)) for s in variable.type.event)
+        if entries * draws > KEPT:
+            found.append(variable.name)
+    return found
 
 
 def _sums_entries(setting: Setting) -> bool:
     """Whether missing entries of a discrete covariate are summed out."""
-    finite = {r for w in setting.compiled.plan.rewrites if w.kind == "summed out"
-              for r in w.variables}
+    finite = {
+        r for w in setting.compiled.plan.rewrites if w.kind == "summed out" for r in w.variables
+    }
     return bool(finite & set(setting.executable.program.imputed))
 
 

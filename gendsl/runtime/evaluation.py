@@ -11,10 +11,13 @@ import torch
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
 from gendsl.runtime.draws import Batch, chunks
-from gendsl.runtime.posterior import Arrays, batched_knowns
+from gendsl.runtime.posterior import known_mask, merged, param_value
 from gendsl.runtime.program import Executable
+from gendsl.semantics.supports import is_discrete
 
 __all__ = ["Evaluation", "pointwise", "scored"]
+
+Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -56,28 +59,65 @@ def scored(logs: Mapping[str, np.ndarray]) -> Evaluation:
 
 def pointwise(
     executable: Executable,
-    posterior: Arrays,
-    params: Arrays,
-    known: Arrays,
+    posterior: Mapping[str, np.ndarray],
+    params: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
     *,
     seed: int,
 ) -> Arrays:
-    """Log densities (draw, row...) of the observed values, for every draw of the posterior.
+    """Log densities (draw, row) of the observed values, for every draw of the posterior.
 
     Raises:
         DataError: GD829 where discrete latents of the rows would have to be summed out.
     """
     model, batch = executable.model, Batch(executable)
-    names = [v.name for v in model.of_role("observed") if v.name in _given(executable)]
-    _verify_continuous(executable)
-    values, masks, fixed = batched_knowns(batch, posterior, params, known)
+    _verify_continuous(model)
+    masks = {n: known_mask(batch, model.variable(n), mask) for n, mask in known.items()}
+    fixed = {n: param_value(batch, model.variable(n), v) for n, v in params.items()}
     count = len(next(iter(posterior.values()))) if posterior else 1
     torch.manual_seed(seed)
     parts: list[Arrays] = []
     for piece in chunks(count, 2 * batch.width()):
         length = piece.stop - piece.start
-        own = {n: v[piece] for n, v in values.items()}
-        trace = batch.trace(length, own, fixed, masks)
+        values = {n: batch.batched(model.variable(n), d[piece]) for n, d in posterior.items()}
+        trace = batch.trace(length, values, fixed, masks)
         trace.compute_log_prob()
-        parts.append({n: _rows(batch, model.variable(n), trace, length) for n in names})
-    return {n: np.concatenate([p[n] for p in parts]) for n in names}
+        parts.append(
+            {
+                v.name: _rows(executable, trace.nodes[v.name]["log_prob"], v, length)
+                for v in model.of_role("observed")
+                if v.name in trace.nodes
+            }
+        )
+    return merged(parts)
+
+
+def _rows(
+    executable: Executable, logs: torch.Tensor, variable: ir.Variable, count: int
+) -> np.ndarray:
+    """(draw, row), without the rows whose value is missing."""
+    found = np.array(logs.reshape(count, -1).cpu().numpy())
+    argument = dict(executable.program.known).get(variable.name)
+    mask = executable.arguments.get(argument) if argument is not None else None
+    if mask is None or mask.numel() != found.shape[1]:
+        return found
+    return found[:, mask.reshape(-1).cpu().numpy()]
+
+
+def _verify_continuous(model: ir.Model) -> None:
+    local = [v for v in model.of_role("latent") if v.axes and is_discrete(v.type.support)] + [
+        v for v in model.of_role("observed") if not v.equations
+    ]
+    if local:
+        raise DataError(
+            [
+                Diagnostic(
+                    "GD829",
+                    f"held-out rows cannot be scored yet where `{local[0].name}` would have to be "
+                    "summed or integrated out for each of them",
+                    local[0].span,
+                    help="compare predictions with the held-out values instead",
+                )
+            ],
+            model.source,
+        )

@@ -113,7 +113,9 @@ def _told(error: BaseException, model: ir.Model, span: Span) -> Diagnostic:
     text = str(error)
     parameter = re.match(
         r"Expected parameter (\w+) .*?of distribution (\w+)\(.*to satisfy the constraint (.*?), "
-        r"but found", text, re.DOTALL
+        r"but found",
+        text,
+        re.DOTALL,
     )
     if parameter is not None:
         return _refused_parameter(error, model, span, parameter)
@@ -126,7 +128,7 @@ def _told(error: BaseException, model: ir.Model, span: Span) -> Diagnostic:
             f"{name} lies outside the support of {value[1]}{_examples(error)}",
             span,
         )
-    if isinstance(error, torch.linalg.LinAlgError):
+    if type(error).__name__ == "_LinAlgError":
         singular = "singular" in text
         what = "is singular" if singular else "is not positive definite"
         return Diagnostic(
@@ -143,9 +145,11 @@ def _refused_parameter(
 ) -> Diagnostic:
     name, distribution, constraint = match.groups()
     variable = _variable_at(model, span)
-    law = next(
-        (e.distribution for e in variable.equations if e.distribution), None
-    ) if variable is not None else None
+    law = (
+        next((e.distribution for e in variable.equations if e.distribution), None)
+        if variable is not None
+        else None
+    )
     shown = law.name if law is not None else distribution
     known = {p.name for p in DISTRIBUTIONS[shown].params} if shown in DISTRIBUTIONS else {name}
     what = f"the {name} of {shown}" if name in known else f"a parameter of {shown}"
@@ -197,6 +201,8 @@ def _variable_at(model: ir.Model, span: Span) -> ir.Variable | None:
 def _first_sentence(text: str) -> str:
     """What torch says, without its own vocabulary."""
     first = text.strip().split("\n", maxsplit=1)[0][:200]
-    if any(word in first for word in ("batch_shape", "event_shape", "Tensor", "torch.Size", "dim ")):
+    if any(
+        word in first for word in ("batch_shape", "event_shape", "Tensor", "torch.Size", "dim ")
+    ):
         return "the shapes or values of its parts do not fit"
     return first

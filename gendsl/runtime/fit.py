@@ -14,17 +14,18 @@ from matplotlib.figure import Figure
 from gendsl.compiler import VERSION, Compiled
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.inspection import plots
-from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.engines import ENGINES, Setting
+from gendsl.runtime.evaluation import Evaluation, pointwise, scored
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of, data_groups
 from gendsl.runtime.parameterisation import parameterised
 from gendsl.runtime.posterior import predictive
 from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import rebased, rebased_params
+from gendsl.runtime.replay import Replay, unknown_draws
 from gendsl.runtime.results import ESTIMATE, build_tree
 from gendsl.runtime.summary import Kind, Summary, summarise
 
@@ -59,18 +60,7 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
     plan = parameterised(plan, model, bound)
     compiled = replace(compiled, plan=plan)
     if plan.method is None:
-        raise DataError(
-            [
-                Diagnostic(
-                    "GD611",
-                    "nothing in this model is unknown: there is no posterior",
-                    model.span,
-                    help="to draw from the model use `simulate`; to infer something declare it "
-                    "`latent` or `param`",
-                )
-            ],
-            model.source,
-        )
+        raise _nothing_unknown(model)
     dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
     with in_words(model):
         with tensors(dtype, device):
@@ -96,6 +86,17 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
         supports={v.name: str(v.type.support) for v in model.variables},
     )
     return Fit(compiled, bound, tree, settings)
+
+
+def _nothing_unknown(model: ir.Model) -> DataError:
+    found = Diagnostic(
+        "GD611",
+        "nothing in this model is unknown: there is no posterior",
+        model.span,
+        help="to draw from the model use `simulate`; to infer something declare it `latent` or "
+        "`param`",
+    )
+    return DataError([found], model.source)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,21 +138,24 @@ class Fit:
                     )
                 ]
             )
-        return self.tree["posterior"]
+        return self.tree.children["posterior"]
 
     @property
     def estimate(self) -> xr.DataTree:
         """The point estimate of a fit by ``mle`` or ``map``."""
         if ESTIMATE not in self.tree.children:
             raise DataError(
-                [Diagnostic("GD815", "this fit has draws, not a point estimate",
-                            help="use `fit.posterior` or `fit.summary()`")]
+                [
+                    Diagnostic(
+                        "GD815",
+                        "this fit has draws, not a point estimate",
+                        help="use `fit.posterior` or `fit.summary()`",
+                    )
+                ]
             )
-        return self.tree[ESTIMATE]
+        return self.tree.children[ESTIMATE]
 
-    def summary(
-        self, var_names: Sequence[str] | None = None, *, ci_prob: float = 0.90
-    ) -> Summary:
+    def summary(self, var_names: Sequence[str] | None = None, *, ci_prob: float = 0.90) -> Summary:
         """A table of every unknown with its diagnostics, and a verdict in words.
 
         Args:
@@ -160,7 +164,9 @@ class Fit:
         """
         return summarise(self.tree, kind=self.kind, var_names=var_names, ci_prob=ci_prob)
 
-    def posterior_predictive(self, *, draws: int | None = None, seed: int | None = None) -> xr.DataTree:
+    def posterior_predictive(
+        self, *, draws: int | None = None, seed: int | None = None
+    ) -> xr.DataTree:
         """Replications of the observed variables at the data of the fit.
 
         Args:
@@ -194,6 +200,18 @@ class Fit:
         Raises:
             DataError: the data do not fit the model, or a `param` would need new members.
         """
+        bound = self._bound(data, columns, index_base, frozenset())
+        found = self._predict(bound, draws, seed, identity=False)
+        return self._labelled("predictions", found, bound)
+
+    def _bound(
+        self,
+        data: object,
+        columns: Mapping[str, Any] | None,
+        index_base: int,
+        needed: frozenset[str],
+    ) -> BoundData:
+        """New data, members known by their labels."""
         model = self.compiled.checked.ir
         bound = bind(
             model,
@@ -204,56 +222,79 @@ class Fit:
             purpose="predict",
             sizes=self._kept_sizes(),
         )
-        found = self._predict(bound, draws, seed, identity=False)
-        return self._labelled("predictions", found, bound)
+        absent = sorted(needed - set(bound.values))
+        if absent:
+            raise DataError(
+                [
+                    Diagnostic("GD710", f"no values are given for `{n}`", model.variable(n).span)
+                    for n in absent
+                ],
+                model.source,
+            )
+        return bound
 
     def _kept_sizes(self) -> dict[str, int]:
         """Sizes of axes that no input has: they stay as they were."""
         model = self.compiled.checked.ir
         return {a.name: self.data.sizes[a.name] for a in model.axes if a.kind == "dim"}
 
+    def sample(self, draws: int, *, seed: int | None = None) -> xr.DataTree:
+        """The same as `posterior_predictive`: fresh replicates of the observed variables."""
+        return self.posterior_predictive(draws=draws, seed=seed)
+
+    def evaluate(
+        self,
+        data: object,
+        *,
+        draws: int | None = None,
+        seed: int | None = None,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+    ) -> Evaluation:
+        """The log predictive density of held-out rows, and its standard error.
+
+        Args:
+            data: as for `fit`, observed values included.
+            draws: how many draws of the posterior to use; all up to 1000 by default.
+            seed: for members that the fit did not know.
+            columns: names of columns that are not identifiers, as for `fit`.
+            index_base: 1 if index columns count from 1.
+
+        Raises:
+            DataError: the data do not fit the model, or the rows have discrete latents.
+        """
+        bound = self._bound(data, columns, index_base, self._observed())
+        replay = self._replay(bound, draws, seed, identity=False)
+        return scored(replay.run(pointwise))
+
+    def _observed(self) -> frozenset[str]:
+        return frozenset(v.name for v in self.compiled.checked.ir.of_role("observed"))
+
     def _predict(
         self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
     ) -> dict[str, np.ndarray]:
+        count = draws or PREDICTIVE_DRAWS
+        return self._replay(bound, draws, seed, identity=identity).run(predictive, draws=count)
+
+    def _replay(
+        self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
+    ) -> Replay:
         model = self.compiled.checked.ir
-        values, params = self._unknowns(draws)
+        values, params = unknown_draws(model, self.tree, draws or PREDICTIVE_DRAWS)
         known: dict[str, np.ndarray] = {}
         if not identity:
             values, known = rebased(model, values, bound)
             params = rebased_params(model, params, bound)
-        dtype, device = resolve_dtype(self.settings.dtype), resolve_device(self.settings.device)
-        chosen = self.settings.seed if seed is None else seed
-        with tensors(dtype, device, chosen), in_words(model):
-            ready = executable(self.compiled.program, model, bound, dtype, device)
-            count = draws or PREDICTIVE_DRAWS
-            return predictive(ready, values, params, known, seed=chosen, draws=count)
-
-    def _unknowns(
-        self, draws: int | None
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Natural draws of latents, thinned evenly, and values of params."""
-        model = self.compiled.checked.ir
-        params: dict[str, np.ndarray] = {}
-        if self.kind == "point":
-            estimate = {str(n): a.to_numpy() for n, a in self.estimate.data_vars.items()}
-            count = draws or PREDICTIVE_DRAWS
-            names = {v.name for v in model.of_role("param")}
-            params = {n: a for n, a in estimate.items() if n in names}
-            return {
-                n: np.broadcast_to(a, (count, *a.shape)).copy()
-                for n, a in estimate.items()
-                if n not in names and n in {v.name for v in model.variables}
-            }, params
-        latents = {v.name for v in model.of_role("latent")}
-        flat = {
-            str(n): a.to_numpy().reshape(-1, *a.shape[2:])
-            for n, a in self.posterior.data_vars.items()
-            if n in latents
-        }
-        total = len(next(iter(flat.values()))) if flat else 0
-        wanted = min(total, draws or PREDICTIVE_DRAWS)
-        chosen = np.linspace(0, total - 1, wanted).round().astype(int) if total else []
-        return {n: a[chosen] for n, a in flat.items()}, params
+        return Replay(
+            self.compiled,
+            bound,
+            values,
+            params,
+            known,
+            resolve_dtype(self.settings.dtype),
+            resolve_device(self.settings.device),
+            self.settings.seed if seed is None else seed,
+        )
 
     def _labelled(
         self, group: str, found: Mapping[str, np.ndarray], bound: BoundData
@@ -267,7 +308,7 @@ class Fit:
             {"kind": self.kind},
             supports=supports,
         )
-        return tree[group]
+        return tree.children[group]
 
     def with_predictive(self) -> Fit:
         """The same fit, its tree with replications of the data for plots and checks."""
@@ -294,8 +335,13 @@ class Fit:
         }
         if kind not in makers:
             raise DataError(
-                [Diagnostic("GD816", f"no plot is called {kind!r}",
-                            help=f"the plots are {', '.join(makers)}")]
+                [
+                    Diagnostic(
+                        "GD816",
+                        f"no plot is called {kind!r}",
+                        help=f"the plots are {', '.join(makers)}",
+                    )
+                ]
             )
         tree = self.with_predictive().tree if kind == "predictive" else self.tree
         return makers[kind](tree, var_names)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
+from pyro.distributions import constraints
 from torch import Tensor
-from torch.distributions import biject_to, constraints, transforms
+from torch.distributions import biject_to, transforms
 
 __all__ = ["OrderedBetween", "correlation", "covariance", "unit_vector", "zero_sum"]
 

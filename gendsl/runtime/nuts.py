@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gendsl.runtime.adaptation import StepSize, Variances, opening, windows
+from gendsl.runtime.adaptation import Gathered, StepSize, opening, windows
 from gendsl.runtime.density import Density
+from gendsl.runtime.metric import Diagonal, Metric
 from gendsl.runtime.potential import Potential, unflatten
+from gendsl.runtime.progress import Phase
 from gendsl.runtime.starting import starting_point
 from gendsl.runtime.trajectory import Point, Transition, reasonable_step, transition
 
 __all__ = ["ChainResult", "NutsOptions", "Report", "run_chain"]
 
-Report = Callable[[int, int, str, float, int], None]
+Report = Callable[[int, int, Phase, float, int], None]
 """(iteration, total, "warmup" or "sampling", step size, divergences so far)."""
 
 
@@ -45,8 +47,8 @@ class _Chain:
         self, potential: Potential, point: Point, options: NutsOptions, rng: np.random.Generator
     ) -> None:
         self.potential, self.point, self.options, self.rng = potential, point, options, rng
-        self.variances = np.ones(potential.size)
-        self.gathered = Variances(potential.size)
+        self.metric: Metric = Diagonal(np.ones(potential.size))
+        self.gathered = Gathered()
         self.step = StepSize(options.target_accept_prob)
         self.ends = windows(options.warmup)
         self.opens = opening(options.warmup)
@@ -54,7 +56,7 @@ class _Chain:
 
     def _restart_step(self) -> None:
         self.step.restart(
-            reasonable_step(self.potential, self.rng, self.point, self.variances, self.step.value)
+            reasonable_step(self.potential, self.rng, self.point, self.metric, self.step.value)
         )
 
     def move(self) -> Transition:
@@ -63,7 +65,7 @@ class _Chain:
             self.potential,
             self.rng,
             self.point,
-            self.variances,
+            self.metric,
             self.step.value,
             self.options.max_tree_depth,
         )
@@ -77,8 +79,7 @@ class _Chain:
         if self.ends and self.opens <= iteration < self.ends[-1]:
             self.gathered.see(self.point.position)
             if iteration + 1 in self.ends:
-                self.variances = self.gathered.estimate()
-                self.gathered.clear()
+                self.metric = self.gathered.metric()
                 self._restart_step()
         if iteration + 1 == self.options.warmup:
             self.step.settle()
@@ -109,7 +110,7 @@ def run_chain(
             positions[len(kept)] = made.point.position
             kept.append(made)
         if report is not None:
-            phase = "warmup" if warming else "sampling"
+            phase: Phase = "warmup" if warming else "sampling"
             report(iteration + 1, total, phase, chain.step.value, lost)
     return ChainResult(_constrained(density, potential, positions), _stats(kept, chain))
 

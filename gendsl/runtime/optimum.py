@@ -106,10 +106,8 @@ def _loss(density: Density, point: Tensor) -> Tensor:
     return -density.log_prob(_values(density, point))
 
 
-def _report(
-    density: Density, point: Tensor, iterations: int, note: str | None
-) -> Optimum:
-    leaf = point.clone().requires_grad_(requires_grad=True)
+def _report(density: Density, point: Tensor, iterations: int, note: str | None) -> Optimum:
+    leaf = point.clone().requires_grad_()
     loss = _loss(density, leaf)
     (gradient,) = torch.autograd.grad(loss, leaf)
     loss, norm = loss.detach(), float(gradient.norm())
@@ -129,9 +127,7 @@ def _report(
     )
 
 
-def _errors(
-    density: Density, point: Tensor
-) -> tuple[dict[str, np.ndarray] | None, bool | None]:
+def _errors(density: Density, point: Tensor) -> tuple[dict[str, np.ndarray] | None, bool | None]:
     """Standard errors by the delta method, from the Hessian in unconstrained coordinates."""
     if not 0 < point.numel() <= CURVATURE_LIMIT:
         return None, None

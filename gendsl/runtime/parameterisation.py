@@ -61,7 +61,8 @@ def rows_per_member(model: ir.Model, bound: BoundData, name: str) -> float:
         picked = [
             g
             for g in walk(*exprs)
-            if isinstance(g, ir.Gather) and name in references(g.value)
+            if isinstance(g, ir.Gather)
+            and name in references(g.value)
             and g.axis in model.variable(name).axes
         ]
         if picked:

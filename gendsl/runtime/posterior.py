@@ -14,7 +14,7 @@ from gendsl.ir import nodes as ir
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.program import Executable
 
-__all__ = ["complete", "merged", "predictive", "site_values"]
+__all__ = ["complete", "known_mask", "merged", "param_value", "predictive", "site_values"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -63,6 +63,7 @@ def complete(
     *,
     discrete: bool,
     seed: int,
+    without: frozenset[str] = frozenset(),
 ) -> Arrays:
     """The posterior of every latent, imputed entry and let, from draws of the sampled sites.
 
@@ -72,9 +73,10 @@ def complete(
         raw: draws of the sampled sites, (draw, ...).
         discrete: whether summed-out latents are to be recovered.
         seed: of their recovery.
+        without: lets that are not wanted.
     """
     model = executable.model
-    names = [v.name for v in model.of_role("latent", "let")]
+    names = [v.name for v in model.of_role("latent", "let") if v.name not in without]
     batch = Batch(executable, noncentred)
     count = len(next(iter(raw.values())))
     parts: list[Arrays] = []
@@ -144,8 +146,8 @@ def predictive(
     batch = Batch(free)
     names = [v.name for v in model.of_role("observed", "let")]
     count = len(next(iter(posterior.values()))) if posterior else draws
-    masks = {n: _known_mask(batch, model.variable(n), mask) for n, mask in known.items()}
-    fixed = {n: _param(batch, model.variable(n), v) for n, v in params.items()}
+    masks = {n: known_mask(batch, model.variable(n), mask) for n, mask in known.items()}
+    fixed = {n: param_value(batch, model.variable(n), v) for n, v in params.items()}
     torch.manual_seed(seed)
     parts: list[Arrays] = []
     for piece in chunks(count, 2 * batch.width()):
@@ -163,13 +165,13 @@ def predictive(
     return merged(parts)
 
 
-def _known_mask(batch: Batch, variable: ir.Variable, mask: np.ndarray) -> Tensor:
+def known_mask(batch: Batch, variable: ir.Variable, mask: np.ndarray) -> Tensor:
     """A mask over the axes of a variable as a batched tensor without event axes."""
     scalar = replace(variable, type=replace(variable.type, event=()))
     return batch.batched(scalar, mask[None])
 
 
-def _param(batch: Batch, variable: ir.Variable, natural: np.ndarray) -> Tensor:
+def param_value(batch: Batch, variable: ir.Variable, natural: np.ndarray) -> Tensor:
     """A param in the shape that the program gives it: no draws, plates at their depths."""
     layout = batch.executable.program.layout
     value = batch.batched(variable, natural[None])[0]

@@ -74,9 +74,7 @@ def _no_start(density: Density) -> DataError:
     return DataError(found, model.source)
 
 
-def _site_without_density(
-    model: ir.Model, name: str, site: Mapping[str, Any]
-) -> Diagnostic:
+def _site_without_density(model: ir.Model, name: str, site: Mapping[str, Any]) -> Diagnostic:
     variable = next((v for v in model.variables if v.name == name), None)
     what, span = f"the log density of `{name}`", variable.span if variable else None
     if variable is None and name.startswith("energy_"):

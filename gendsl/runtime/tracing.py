@@ -7,17 +7,24 @@ what changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["Ref", "Step", "Tape", "Untraceable", "map_refs", "record"]
+__all__ = ["Argument", "Operation", "Ref", "Step", "Tape", "Untraceable", "map_refs", "record"]
 
 aten = torch.ops.aten
+
+Operation = Any
+"""An operation of ATen; torch gives it no type of its own."""
+
+Argument = Any
+"""Anything that an operation takes or gives: tensors, references, numbers, and lists of them."""
 
 IDENTITIES = frozenset(
     {
@@ -37,6 +44,40 @@ RESHAPES = frozenset(
         aten._to_copy.default,
     }
 )
+VIEWS = frozenset({aten.view.default, aten._unsafe_view.default})
+DECOMPOSED: Mapping[Operation, Callable[..., Argument]] = get_decompositions(
+    [
+        aten.logsumexp,
+        aten.logaddexp,
+        aten._log_softmax,
+        aten._log_softmax_backward_data,
+        aten._softmax,
+        aten._softmax_backward_data,
+        aten.addmm,
+        aten.addmv,
+        aten.baddbmm,
+        aten.mvlgamma,
+        aten.softplus,
+        aten.softplus_backward,
+        aten.silu,
+        aten.silu_backward,
+        aten.gelu,
+        aten.gelu_backward,
+        aten.elu,
+        aten.leaky_relu,
+        aten.hardtanh,
+        aten.diagonal_backward,
+        aten.trace,
+        aten.addcmul,
+        aten.addcdiv,
+        aten.logit,
+        aten.logit_backward,
+        aten.sinc,
+        aten.tril,
+        aten.triu,
+    ]
+)
+"""Operations that are recorded as simpler ones."""
 PRODUCTS = frozenset({aten.mul.Tensor, aten.mul.Scalar})
 SUMS = frozenset({aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor, aten.sub.Scalar})
 CONSTANTS = frozenset(
@@ -62,7 +103,7 @@ class Untraceable(Exception):
 class Step:
     """One operation: results of earlier steps are `Ref`s among its arguments."""
 
-    op: Any
+    op: Operation
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -100,7 +141,7 @@ def record(function: Callable[[Tensor], Tensor], point: Tensor) -> Tape:
     recorder = _Recorder(point)
     try:
         with recorder:
-            leaf = recorder.follow(point.detach().requires_grad_(requires_grad=True), Ref(0))
+            leaf = recorder.follow(point.detach().requires_grad_(), Ref(0))
             with torch.enable_grad():
                 value = function(leaf)
                 (gradient,) = torch.autograd.grad(value, leaf)
@@ -119,7 +160,7 @@ class _Recorder(TorchDispatchMode):
     """
 
     def __init__(self, point: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.samples: list[Tensor] = [point.detach().clone()]
         self.steps: list[Step] = []
         self.found: dict[Hashable, Ref] = {}
@@ -132,7 +173,7 @@ class _Recorder(TorchDispatchMode):
         self.alive.append(tensor)  # so that its number is not given to another
         return tensor
 
-    def known(self, value: Any) -> Any:
+    def known(self, value: Argument) -> Argument:
         """Tensors that depend on the input as references."""
         match value:
             case Tensor():
@@ -145,8 +186,12 @@ class _Recorder(TorchDispatchMode):
                 return value
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Operation,
+        types: Argument,
+        args: Argument = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Argument:
         """Run an operation, and note it where it depends on the input."""
         kwargs = kwargs or {}
         own = self.known(args), {k: self.known(v) for k, v in kwargs.items()}
@@ -154,6 +199,9 @@ class _Recorder(TorchDispatchMode):
             return func(*args, **kwargs)
         if func is aten._local_scalar_dense.default:
             raise RuntimeError("a decision depends on the value of an unknown")
+        if func in DECOMPOSED:
+            with self:
+                return DECOMPOSED[func](*args, **kwargs)
         if any(word in func.__name__ for word in RANDOM):
             raise RuntimeError(f"{func.__name__} draws random numbers")
         if func._schema.is_mutable:
@@ -169,7 +217,9 @@ class _Recorder(TorchDispatchMode):
             self.follow(result, simpler)
         return result
 
-    def _mutation(self, func: Any, args: Any, kwargs: Any, own: tuple[Any, Any]) -> Any:
+    def _mutation(
+        self, func: Operation, args: Argument, kwargs: Argument, own: tuple[Argument, Argument]
+    ) -> Argument:
         """In place to out of place: later uses of the first argument see the result."""
         packet = str(func._schema.name).removeprefix("aten::")
         name = "index_put" if packet == "_index_put_impl_" else packet.removesuffix("_")
@@ -187,7 +237,8 @@ class _Recorder(TorchDispatchMode):
         self.follow(args[0], ref)
         return self.follow(result, ref)
 
-    def _noted(self, op: Any, args: Any, kwargs: dict[str, Any], result: Tensor) -> Ref:
+    def _noted(self, op: Operation, args: Argument, kwargs: dict[str, Any], result: Tensor) -> Ref:
+        op = aten.reshape.default if op in VIEWS else op  # copies before it may have been dropped
         key = (op, _key(args), _key(tuple(sorted(kwargs.items()))))
         if key not in self.found:
             self.steps.append(Step(op, tuple(args), kwargs))
@@ -200,61 +251,64 @@ class _Recorder(TorchDispatchMode):
 class _Part:
     """One result of an operation with several."""
 
-    op: Any
+    op: Operation
     position: int
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: Argument, **kwargs: Argument) -> Argument:
         return self.op(*args, **kwargs)[self.position]
 
 
-def _simpler(op: Any, args: Any, at: Callable[[int], Tensor], result: Tensor) -> Any:
+def _simpler(
+    op: Operation, args: Argument, at: Callable[[int], Tensor], result: Tensor
+) -> Argument:
     """A value equal to the result of an operation that changes nothing; None if it does."""
-    def sample(ref: Ref) -> Tensor:
-        return at(ref.number)
+
+    def kept(value: Argument) -> bool:
+        return isinstance(value, Ref) and _alike(at(value.number), result)
 
     first = args[0]
-    if op in IDENTITIES:
-        return first
-    if op in RESHAPES and isinstance(first, Ref) and _alike(sample(first), result):
+    if op in IDENTITIES or ((op in RESHAPES or op is aten.sum.default) and kept(first)):
         return first
     if op in CONSTANTS and not _refs(args[1:]):
         return result
-    if op is aten.sum.default and isinstance(first, Ref) and _alike(sample(first), result):
-        return first
-    if op is aten.pow.Tensor_Scalar and not isinstance(args[1], Ref) and args[1] in (0, 1):
-        return first if args[1] == 1 else torch.ones_like(result)
     if len(args) < 2:
         return None
-    second = args[1]
-    kept = isinstance(first, Ref) and _alike(sample(first), result)
-    kept_second = isinstance(second, Ref) and _alike(sample(second), result)
-    if op in PRODUCTS:
-        if _is(first, 0.0) or _is(second, 0.0):
-            return torch.zeros_like(result)
-        if kept and _is(second, 1.0):
-            return first
-        return second if kept_second and _is(first, 1.0) else None
-    if op in SUMS and kept and _is(second, 0.0):
+    if op is aten.pow.Tensor_Scalar and args[1] in (0, 1):
+        return first if args[1] == 1 else torch.ones_like(result)
+    return _neutral(op, first, args[1], kept, result)
+
+
+def _neutral(
+    op: Operation,
+    first: Argument,
+    second: Argument,
+    kept: Callable[[Argument], bool],
+    result: Tensor,
+) -> Argument:
+    """A sum with 0, a product with 0 or 1, a quotient by 1."""
+    if op in PRODUCTS and (_is(first, 0.0) or _is(second, 0.0)):
+        return torch.zeros_like(result)
+    unit = 1.0 if op in PRODUCTS or op in QUOTIENTS else 0.0
+    commutes = op in PRODUCTS or op is aten.add.Tensor
+    if op not in PRODUCTS | QUOTIENTS | SUMS:
+        return None
+    if kept(first) and _is(second, unit):
         return first
-    if op is aten.add.Tensor and kept_second and _is(first, 0.0):
-        return second
-    if op in QUOTIENTS and kept and _is(second, 1.0):
-        return first
-    return None
+    return second if commutes and kept(second) and _is(first, unit) else None
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype
 
 
-def _is(value: Any, number: float) -> bool:
+def _is(value: Argument, number: float) -> bool:
     """Whether a constant is `number` everywhere."""
     if isinstance(value, Tensor):
         return value.numel() > 0 and bool((value == number).all())
     return isinstance(value, (int, float)) and value == number
 
 
-def _key(value: Any) -> Hashable:
+def _key(value: Argument) -> Hashable:
     match value:
         case tuple() | list():
             return (type(value).__name__, *(_key(v) for v in value))
@@ -268,7 +322,7 @@ def _key(value: Any) -> Hashable:
             return value  # type: ignore[no-any-return]
 
 
-def map_refs(value: Any, replace: Callable[[Ref], Any]) -> Any:
+def map_refs(value: Argument, replace: Callable[[Ref], Argument]) -> Argument:
     """`value` with each `Ref` in it replaced."""
     match value:
         case Ref():
@@ -283,7 +337,7 @@ def map_refs(value: Any, replace: Callable[[Ref], Any]) -> Any:
             return value
 
 
-def _refs(value: Any) -> list[Ref]:
+def _refs(value: Argument) -> list[Ref]:
     found: list[Ref] = []
     map_refs(value, found.append)
     return found

@@ -2,7 +2,7 @@
 
 Multinomial sampling along the trajectory, the generalised criterion of Betancourt (2017) and the
 checks across the two halves of every subtree, as in Stan. A point is a flat vector; momenta have
-the inverse of `variances` as their mass.
+the inverse of a metric as their mass.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from math import exp, inf, isfinite, log1p
 
 import numpy as np
+
+from gendsl.runtime.metric import Metric
 
 __all__ = ["Evaluate", "Point", "Transition", "reasonable_step", "transition"]
 
@@ -75,12 +77,12 @@ class _Builder:
         self,
         evaluate: Evaluate,
         rng: np.random.Generator,
-        variances: np.ndarray,
+        metric: Metric,
         step: float,
         energy: float,
     ) -> None:
         self.evaluate, self.rng = evaluate, rng
-        self.variances, self.step, self.start = variances, step, energy
+        self.metric, self.step, self.start = metric, step, energy
         self.steps, self.accepted, self.diverging = 0, 0.0, False
 
     def tree(self, depth: int, end: tuple[Point, np.ndarray], sign: int) -> _Tree | None:
@@ -99,11 +101,9 @@ class _Builder:
         return joined if _straight(left, right, joined.rho) else None
 
     def _leaf(self, end: tuple[Point, np.ndarray], sign: int) -> _Tree | None:
-        point, momentum = _leapfrog(
-            self.evaluate, end[0], end[1], self.variances, sign * self.step
-        )
+        point, momentum = _leapfrog(self.evaluate, end[0], end[1], self.metric, sign * self.step)
         self.steps += 1
-        sharp = self.variances * momentum
+        sharp = self.metric.velocity(momentum)
         energy = point.potential + 0.5 * float(sharp @ momentum)
         error = energy - self.start
         if not error <= MAX_ERROR:
@@ -116,10 +116,10 @@ class _Builder:
 
 
 def _leapfrog(
-    evaluate: Evaluate, point: Point, momentum: np.ndarray, variances: np.ndarray, step: float
+    evaluate: Evaluate, point: Point, momentum: np.ndarray, metric: Metric, step: float
 ) -> tuple[Point, np.ndarray]:
     half = momentum - 0.5 * step * point.gradient
-    position = point.position + step * (variances * half)
+    position = point.position + step * metric.velocity(half)
     potential, gradient = evaluate(position)
     if not isfinite(potential):
         potential = inf
@@ -154,15 +154,15 @@ def transition(
     evaluate: Evaluate,
     rng: np.random.Generator,
     point: Point,
-    variances: np.ndarray,
+    metric: Metric,
     step: float,
     max_depth: int,
 ) -> Transition:
     """Draw a momentum, follow the trajectory until it turns back, draw a point of it."""
-    momentum = rng.standard_normal(len(point.position)) / np.sqrt(variances)
-    sharp = variances * momentum
+    momentum = metric.momentum(rng)
+    sharp = metric.velocity(momentum)
     energy = point.potential + 0.5 * float(sharp @ momentum)
-    builder = _Builder(evaluate, rng, variances, step, energy)
+    builder = _Builder(evaluate, rng, metric, step, energy)
     start = (point, momentum)
     whole = _Tree(point, energy, 0.0, momentum, momentum, momentum, sharp, sharp, start)
     forward, backward = start, start
@@ -186,9 +186,7 @@ def transition(
         if not onwards:
             break
     accepted = builder.accepted / max(1, builder.steps)
-    return Transition(
-        whole.point, whole.energy, depth, builder.steps, accepted, builder.diverging
-    )
+    return Transition(whole.point, whole.energy, depth, builder.steps, accepted, builder.diverging)
 
 
 def _reversed(tree: _Tree) -> _Tree:
@@ -210,16 +208,16 @@ def reasonable_step(
     evaluate: Evaluate,
     rng: np.random.Generator,
     point: Point,
-    variances: np.ndarray,
+    metric: Metric,
     step: float,
 ) -> float:
     """A step size at which about 0.8 of single steps are accepted, within a factor of 2."""
     direction = 0
     for _ in range(60):
-        momentum = rng.standard_normal(len(point.position)) / np.sqrt(variances)
-        before = point.potential + 0.5 * float((variances * momentum) @ momentum)
-        there, moved = _leapfrog(evaluate, point, momentum, variances, step)
-        after = there.potential + 0.5 * float((variances * moved) @ moved)
+        momentum = metric.momentum(rng)
+        before = point.potential + 0.5 * float(metric.velocity(momentum) @ momentum)
+        there, moved = _leapfrog(evaluate, point, momentum, metric, step)
+        after = there.potential + 0.5 * float(metric.velocity(moved) @ moved)
         good = before - after > np.log(0.8)  # False for what is not a number
         now = 1 if good else -1
         if direction and now != direction:

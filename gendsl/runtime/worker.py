@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from gendsl.compiler import replan
 from gendsl.diagnostics import DataError
@@ -33,7 +32,7 @@ EVERY = 0.1
 """Seconds between two reports."""
 
 
-def _tell(**message: Any) -> None:
+def _tell(**message: object) -> None:
     print(json.dumps(message), flush=True)
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from cli_models import LINE, LINE_DATA, SCHOOLS, SCHOOLS_DATA
+
 from gendsl.cli import main
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -50,7 +51,9 @@ def cli(folder, capsys) -> Cli:
 def listing(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content."""
     return {
-        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
     }
 
 

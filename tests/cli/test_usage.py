@@ -35,8 +35,10 @@ def test_every_command_has_a_module_and_examples():
         command = import_module(f"gendsl.commands.{name}").COMMAND
         assert command.name == name
         assert command.examples
-        assert all(line.startswith(f"gendsl {name}") or "gendsl explain" in line
-                   for line, _ in command.examples)
+        assert all(
+            line.startswith(f"gendsl {name}") or "gendsl explain" in line
+            for line, _ in command.examples
+        )
 
 
 def test_the_example_of_the_help_is_a_model(cli, folder):

@@ -78,7 +78,8 @@ def test_draws_are_joint(found):
     for state, p in zip(states, weights, strict=True):
         count = int((rows == state).all(1).sum())
         limit = share(len(states)) / 2
-        assert binom.cdf(count, n, p) > limit and binom.sf(count - 1, n, p) > limit
+        assert binom.cdf(count, n, p) > limit
+        assert binom.sf(count - 1, n, p) > limit
 
 
 def test_a_model_with_discrete_latents_alone_needs_no_sampler():

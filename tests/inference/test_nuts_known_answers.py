@@ -9,27 +9,35 @@ import pytest
 from known_answers import assert_moments, fit
 from scipy.integrate import quad
 
+import gendsl
+
 rng = np.random.default_rng(20)
 
 
 def test_normal_normal():
     y = rng.normal(1.5, 2, 12)
-    found = fit("""model M
+    found = fit(
+        """model M
 plate n
 latent mu ~ Normal(0, 3)
 observe y[n] ~ Normal(mu, 2)
-""", {"y": y})
+""",
+        {"y": y},
+    )
     precision = 1 / 9 + 12 / 4
     assert_moments(found.posterior["mu"], y.sum() / 4 / precision, precision**-0.5)
 
 
 def test_beta_binomial():
     y = np.array([3, 5, 2, 8])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate n
 latent p ~ Beta(2, 3)
 observe y[n] ~ Binomial(10, p)
-""", {"y": y})
+""",
+        {"y": y},
+    )
     a, b = 2 + y.sum(), 3 + 40 - y.sum()
     sd = np.sqrt(a * b / (a + b) ** 2 / (a + b + 1))
     assert_moments(found.posterior["p"], a / (a + b), sd)
@@ -37,11 +45,14 @@ observe y[n] ~ Binomial(10, p)
 
 def test_gamma_poisson_by_member_of_a_plate():
     y = np.array([[1, 0, 2, 4], [7, 9, 5, 3]])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate g  plate n
 latent rate[g] ~ Gamma(2, 0.5)
 observe y[g, n] ~ Poisson(rate)
-""", {"y": y})
+""",
+        {"y": y},
+    )
     shape, rate = 2 + y.sum(1), 0.5 + 4
     assert_moments(found.posterior["rate"], shape / rate, np.sqrt(shape) / rate)
 
@@ -49,12 +60,16 @@ observe y[g, n] ~ Poisson(rate)
 def test_hierarchy_with_an_unknown_scale():
     """The marginal of tau by quadrature; theta follows from it."""
     y = np.array([2.8, -0.8, 0.3, 1.9, -1.4, 0.6])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate g
 latent tau ~ HalfNormal(1)
 latent theta[g] ~ Normal(0, tau)
 observe y[g] ~ Normal(theta, 0.5)
-""", {"y": y}, draws=1500)
+""",
+        {"y": y},
+        draws=1500,
+    )
 
     def weight(t):
         v = t**2 + 0.25
@@ -72,13 +87,17 @@ observe y[g] ~ Normal(theta, 0.5)
 
 def test_simplex_ordered_and_bounded_types():
     counts = np.array([5, 2, 9])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate k = 3  plate n
 latent w: simplex[k] ~ Dirichlet(1)
 latent u: real(0, 2) ~ Uniform(0, 2)
 latent o: ordered[k] ~ Normal(0, 1)
 observe y[n]: index(k) ~ Categorical(w)
-""", {"y": np.repeat([0, 1, 2], counts)}, draws=1000)
+""",
+        {"y": np.repeat([0, 1, 2], counts)},
+        draws=1000,
+    )
     a = counts + 1.0
     mean = a / a.sum()
     assert_moments(found.posterior["w"], mean, np.sqrt(mean * (1 - mean) / (a.sum() + 1)))
@@ -91,12 +110,16 @@ observe y[n]: index(k) ~ Categorical(w)
 
 def test_a_flat_latent_with_an_energy_without_params():
     """A proper Gaussian by its energy alone: precision matrix [[2, -1], [-1, 2]]."""
-    found = fit("""model M
+    found = fit(
+        """model M
 latent a: real ~ Flat()
 latent b: real ~ Flat()
 energy a ** 2 + b ** 2 - a * b
 observe y ~ Normal(a, 1)
-""", {"y": 1.2}, draws=1000)
+""",
+        {"y": 1.2},
+        draws=1000,
+    )
     precision = np.array([[3.0, -1], [-1, 2]])
     covariance = np.linalg.inv(precision)
     mean = covariance @ [1.2, 0]
@@ -109,13 +132,17 @@ def test_an_undirected_block_over_edges():
     """Intrinsic smoothing on a chain of 4 areas, pinned by a term on its mean."""
     source, target = np.array([0, 1, 2]), np.array([1, 2, 3])
     y = np.array([1.0, 0.4, -0.2, -1.5])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate area  plate edge
 input from_[edge]: index(area)  input to[edge]: index(area)
 latent phi[area]: real
 energy 0.5 * sum((phi[from_] - phi[to]) ** 2, edge) + 0.5 * (2 * mean(phi, area)) ** 2
 observe y[area] ~ Normal(phi, 1)
-""", {"from_": source, "to": target, "y": y}, draws=1000)
+""",
+        {"from_": source, "to": target, "y": y},
+        draws=1000,
+    )
     precision = np.eye(4) + np.full((4, 4), 4 / 16)
     for a, b in zip(source, target, strict=True):
         step = np.eye(4)[a] - np.eye(4)[b]
@@ -126,37 +153,50 @@ observe y[area] ~ Normal(phi, 1)
 
 def test_missing_outcomes_are_left_out():
     y = np.array([1.0, np.nan, 2.0, np.nan, 0.5])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate n
 latent mu ~ Normal(0, 1)
 observe y[n]: real? ~ Normal(mu, 1)
-""", {"y": y})
+""",
+        {"y": y},
+    )
     assert_moments(found.posterior["mu"], 3.5 / 4, 0.5)
 
 
 def test_missing_continuous_covariates_are_inferred():
     x, y = np.array([0.5, np.nan, -1.0]), np.array([1.1, 2.0, -0.4])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate n
 observe x[n]: real? ~ Normal(0, 1)
 observe y[n] ~ Normal(2 * x, 0.5)
-""", {"x": x, "y": y}, draws=1000)
+""",
+        {"x": x, "y": y},
+        draws=1000,
+    )
     precision = 1 + 4 / 0.25
     assert_moments(found.posterior["x_missing"], [2 * 2.0 / 0.25 / precision], precision**-0.5)
 
 
 def test_missing_discrete_covariates_are_summed_out():
     g, y = np.array([0, 1, np.nan]), np.array([0.1, 1.9, 1.4])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate n  plate k = 2
 latent a ~ Normal(0, 1)
 observe g[n]: binary? ~ Bernoulli(0.3)
 observe y[n] ~ Normal(a + 2 * g, 1)
-""", {"g": g, "y": y}, draws=1500)
+""",
+        {"g": g, "y": y},
+        draws=1500,
+    )
 
     def weight(a):
         known = np.exp(-((0.1 - a) ** 2) / 2 - (1.9 - a - 2) ** 2 / 2 - a**2 / 2)
-        return known * (0.7 * np.exp(-((1.4 - a) ** 2) / 2) + 0.3 * np.exp(-((1.4 - a - 2) ** 2) / 2))
+        return known * (
+            0.7 * np.exp(-((1.4 - a) ** 2) / 2) + 0.3 * np.exp(-((1.4 - a - 2) ** 2) / 2)
+        )
 
     z = quad(weight, -9, 9)[0]
     mean = quad(lambda a: a * weight(a), -9, 9)[0] / z
@@ -173,11 +213,14 @@ observe y[n] ~ Normal(a + 2 * g, 1)
 
 def test_autoregression_on_observed_lags():
     y = np.array([0.3, 0.5, 0.1, -0.4, -0.1, 0.6, 0.9])
-    found = fit("""model M
+    found = fit(
+        """model M
 sequence t
 latent b ~ Normal(0, 1)
 observe y[t] ~ Normal(b * y[t-1], 0.5)
-""", {"y": y})
+""",
+        {"y": y},
+    )
     before, after = y[:-1], y[1:]
     precision = 1 + (before**2).sum() / 0.25
     assert_moments(found.posterior["b"], before @ after / 0.25 / precision, precision**-0.5)
@@ -215,8 +258,6 @@ def test_mixture_weights_and_recovered_members(d03):
 
 
 def test_mixture_log_density_at_the_truth(d03):
-    import gendsl
-
     x, expected = d03
     model = gendsl.compile(MIXTURE)
     # Dirichlet(1, 1, 1) has density 2

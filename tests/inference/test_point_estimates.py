@@ -92,9 +92,12 @@ def test_an_unbounded_mode_is_not_to_be_trusted():
 def test_the_file_may_ask_for_a_method_and_the_call_may_override_it():
     text = "model M\nplate n\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)\ninfer map\n"
     model = gendsl.compile(text)
-    assert model.plan.method == "map" and model.plan.requested
+    assert model.plan.method == "map"
+    assert model.plan.requested
     data = {"y": [1.0, 2.0, 3.0]}
     found = model.fit(data, progress=False)
-    assert found.kind == "point" and float(found.estimate["m"]) == pytest.approx(1.5, abs=1e-7)
+    assert found.kind == "point"
+    assert float(found.estimate["m"]) == pytest.approx(1.5, abs=1e-7)
     drawn = model.fit(data, infer="nuts", draws=20, warmup=20, chains=1, progress=False)
-    assert drawn.kind == "mcmc" and drawn.posterior.sizes["draw"] == 20
+    assert drawn.kind == "mcmc"
+    assert drawn.posterior.sizes["draw"] == 20

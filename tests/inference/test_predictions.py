@@ -98,13 +98,17 @@ def test_replications_of_the_data(varying):
 def test_recovered_categories_of_a_mixture():
     """Responsibilities by quadrature over the one continuous unknown."""
     x = np.array([-2.1, 0.4, 1.8])
-    found = fit("""model M
+    found = fit(
+        """model M
 plate n  plate k = 2
 latent m ~ Normal(0, 1)
 latent z[n]: index(k) ~ Categorical([0.4, 0.6])
 let at[k] = m - 2 if k == 0 else m + 2
 observe x[n] ~ Normal(at[k = z], 1)
-""", {"x": x}, draws=1500)
+""",
+        {"x": x},
+        draws=1500,
+    )
 
     def low(m):
         return 0.4 * norm.pdf(x, m - 2)
@@ -126,7 +130,8 @@ def test_held_out_rows_are_scored():
     y = np.array([0.3, -0.8, 1.9, 0.4])
     found = fit(
         "model M\nplate n\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)\n",
-        {"y": y}, draws=2000,
+        {"y": y},
+        draws=2000,
     )
     new = np.array([0.0, 2.0])
     exact = norm.logpdf(new, y.sum() / 5, np.sqrt(1 + 1 / 5))

@@ -182,7 +182,7 @@ class _Binder:
             else:
                 values = np.array(entry.array, dtype=np.float64, order="C")
             if values is not None:
-                self._take(variable, entry, values)
+                self._take(variable, entry, np.asarray(values))
 
     def _take(self, variable: Variable, entry: Entry, values: Array) -> None:
         support = variable.type.support

@@ -1,4 +1,4 @@
-"""Building and loading: a shared object, kept in the user's cache by a hash of all it depends on."""
+"""Building and loading: a shared object in the user's cache, named by a hash of its making."""
 
 from __future__ import annotations
 
@@ -44,6 +44,10 @@ MAX_ROOM = 50_000_000
 """Numbers in the workspace at most."""
 
 SECONDS = 60
+"""The compiler may take so long."""
+
+KEPT = 300
+"""So many shared objects are kept."""
 
 
 class Native:
@@ -167,9 +171,17 @@ def _loaded(source: str) -> ctypes.CDLL:
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".build-") as folder:
             built = _compiled(source, Path(folder))
             built.replace(kept)
+            _prune(kept.parent)
             return ctypes.CDLL(str(kept))
     except OSError as error:
         raise NotNative(f"machine code cannot be kept or loaded: {error}") from error
+
+
+def _prune(folder: Path) -> None:
+    """Forget what was made longest ago."""
+    made = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime, reverse=True)
+    for path in made[KEPT:]:
+        path.unlink(missing_ok=True)
 
 
 def _mine(path: Path) -> bool:

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from gendsl.runtime.native.entrywise import ENTRYWISE
 from gendsl.runtime.native.loops import Lazy, View, contiguous, literal, loops
-from gendsl.runtime.tracing import Ref, Tape, map_refs
+from gendsl.runtime.tracing import Argument, Operation, Ref, Step, Tape, map_refs
 
 __all__ = ["CEmitter", "NotNative", "Operand"]
 
@@ -55,7 +54,7 @@ class CEmitter:
 
     # Operands
 
-    def operand(self, value: Any) -> Operand:
+    def operand(self, value: Argument) -> Operand:
         """What an argument of a step is in C."""
         match value:
             case Ref():
@@ -78,7 +77,7 @@ class CEmitter:
             self._held[id(value)] = _whole(name, value.shape)
         return self._held[id(value)]
 
-    def view(self, value: Any) -> View:
+    def view(self, value: Argument) -> View:
         """An argument as an array in memory."""
         operand = self.operand(value)
         if isinstance(operand, View):
@@ -109,7 +108,7 @@ class CEmitter:
 
     # Steps
 
-    def run(self, translate: Callable[[CEmitter, str, Any, int], Operand]) -> None:
+    def run(self, translate: Callable[[CEmitter, str, Step, int], Operand]) -> None:
         """Translate every step."""
         for number, step in enumerate(self.tape.steps, start=1):
             name = _name(step.op)
@@ -123,13 +122,13 @@ class CEmitter:
         """The shape of the result of a step."""
         return tuple(self.tape.samples[number].shape)
 
-    def _entrywise(self, name: str, step: Any, number: int) -> Operand:
+    def _entrywise(self, name: str, step: Step, number: int) -> Operand:
         lazy = self.combined(_template(name, step), step.args, self.shape(number))
         if self.uses[number] == 1 and len(lazy.views) <= FUSED:
             return lazy
         return self.stored(lazy)
 
-    def combined(self, template: str, args: Sequence[Any], shape: tuple[int, ...]) -> Lazy:
+    def combined(self, template: str, args: Sequence[Argument], shape: tuple[int, ...]) -> Lazy:
         """An expression of operands, each repeated to `shape`."""
         codes: list[str] = []
         views: list[View] = []
@@ -152,7 +151,7 @@ class CEmitter:
                 views += [v.expanded(shape) for v in operand.views]
         return Lazy(template.format(*codes), tuple(views), shape)
 
-    def reduced(self, value: Any, axes: Sequence[int], start: str, update: str) -> View:
+    def reduced(self, value: Argument, axes: Sequence[int], start: str, update: str) -> View:
         """A reduction over `axes`; `update` combines ``s`` with the entry ``{0}``."""
         operand = self.operand(value)
         if isinstance(operand, str):
@@ -171,15 +170,21 @@ class CEmitter:
         head, entries, tail = loops(out.shape, (out, *outer), "o", "")
         inner_axes = sorted(gone)
         inner = [
-            View(f"(&{e})", 0, tuple(v.shape[a] for a in inner_axes),
-                 tuple(v.strides[a] for a in inner_axes))
+            View(
+                f"(&{e})",
+                0,
+                tuple(v.shape[a] for a in inner_axes),
+                tuple(v.strides[a] for a in inner_axes),
+            )
             for e, v in zip(entries[1:], operand.views, strict=True)
         ]
         pragma = "#pragma omp simd reduction(+:s)" if update == "s += {0};" else ""
         sizes = tuple(operand.shape[a] for a in inner_axes)
         into, deep, end = loops(sizes, inner, "r", pragma)
         body = update.format(operand.code.format(*deep))
-        self.code.append(f"{head}{{ double s = {start}; {into}{body} {end} {entries[0]} = s; }}{tail}")
+        self.code.append(
+            f"{head}{{ double s = {start}; {into}{body} {end} {entries[0]} = s; }}{tail}"
+        )
         return out
 
 
@@ -196,7 +201,7 @@ def _whole(name: str, shape: Sequence[int]) -> View:
     return View(name, 0, tuple(shape), contiguous(shape))
 
 
-def _name(op: Any) -> str:
+def _name(op: Operation) -> str:
     """``mul`` for `aten.mul.Tensor`; a part of several results as ``max:0``."""
     position = getattr(op, "position", None)
     schema = op.op._schema if position is not None else op._schema
@@ -206,7 +211,7 @@ def _name(op: Any) -> str:
     return name if position is None else f"{name}:{position}"
 
 
-def _template(name: str, step: Any) -> str:
+def _template(name: str, step: Step) -> str:
     """The expression of an operation, its special arguments taken into account."""
     if step.kwargs.get("alpha", 1) != 1 or (name in ("add", "sub") and len(step.args) > 2):
         raise NotNative(f"{name} with a factor")
@@ -216,8 +221,12 @@ def _template(name: str, step: Any) -> str:
         raise NotNative("softplus with parameters")
     if name == "pow" and isinstance(step.args[1], (int, float)):
         powers = {
-            2: "({0} * {0})", 3: "({0} * {0} * {0})", -1: "(1 / {0})", -2: "(1 / ({0} * {0}))",
-            0.5: "sqrt({0})", -0.5: "(1 / sqrt({0}))",
+            2: "({0} * {0})",
+            3: "({0} * {0} * {0})",
+            -1: "(1 / {0})",
+            -2: "(1 / ({0} * {0}))",
+            0.5: "sqrt({0})",
+            -0.5: "(1 / sqrt({0}))",
         }
         return powers.get(step.args[1], "pow({0}, {1})")
     if name == "clamp":

@@ -94,6 +94,8 @@ static double gen_digamma(double x) {
 static inline long gen_wrap(long i, long n) { return i < 0 ? i + n : i; }
 static inline double gen_max(double a, double b) { return isnan(a) || a > b ? a : b; }
 static inline double gen_min(double a, double b) { return isnan(a) || a < b ? a : b; }
-static inline double gen_xlogy(double x, double y) { return isnan(y) ? NAN : x == 0 ? 0 : x * log(y); }
+static inline double gen_xlogy(double x, double y) {
+  return isnan(y) ? NAN : x == 0 ? 0 : x * log(y);
+}
 static inline double gen_softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 """

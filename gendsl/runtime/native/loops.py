@@ -22,8 +22,7 @@ class View:
         """Repeated along new axes on the left and along axes of size 1."""
         lead = len(shape) - len(self.shape)
         strides = [0] * lead + [
-            0 if own == 1 else stride
-            for own, stride in zip(self.shape, self.strides, strict=True)
+            0 if own == 1 else stride for own, stride in zip(self.shape, self.strides, strict=True)
         ]
         return replace(self, shape=tuple(shape), strides=tuple(strides))
 
@@ -51,7 +50,7 @@ def contiguous(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(prod(shape[k + 1 :]) for k in range(len(shape)))
 
 
-def literal(number: float | bool) -> str:
+def literal(number: float) -> str:
     """A number in C."""
     value = float(number)
     if isnan(value):

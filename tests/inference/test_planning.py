@@ -1,0 +1,128 @@
+"""The plan: from facts alone to an algorithm with reasons, and what the data change in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gendsl
+from gendsl.graph.facts import Facts, Obstacle, derive_facts
+from gendsl.inference.algorithms import ALGORITHMS
+from gendsl.inference.plan import Competence
+
+NOTHING = Facts((), (), (), (), (), (), (), 0, (), ())
+GOLDEN = Path(__file__).parents[1] / "golden" / "valid"
+
+
+def ratings(facts: Facts) -> dict[str, Competence]:
+    return {a.name: a.rate(facts).competence for a in ALGORITHMS.values()}
+
+
+def able(facts: Facts) -> set[str]:
+    return {n for n, c in ratings(facts).items() if c is not Competence.INCOMPATIBLE}
+
+
+def test_nothing_unknown_suits_no_algorithm():
+    assert able(NOTHING) == set()
+
+
+def test_continuous_latents_are_sampled():
+    facts = replace(NOTHING, continuous=("a", "b"))
+    assert able(facts) == {"nuts", "map"}
+    assert ratings(facts)["nuts"] > ratings(facts)["map"]
+
+
+def test_finite_latents_are_enumerated_exactly():
+    facts = replace(NOTHING, finite=("z",))
+    assert able(facts) == {"enumeration"}
+    assert ratings(facts)["enumeration"] is Competence.IDEAL
+
+
+def test_params_are_learned_by_maximum_likelihood():
+    facts = replace(NOTHING, params=("w",), finite=("z",))
+    assert ratings(facts)["mle"] is Competence.PREFERRED
+    assert "nuts" not in able(facts)
+
+
+def test_an_obstacle_counts_against_everything():
+    obstacle = Obstacle("z", "members are combined")
+    for facts in (
+        replace(NOTHING, continuous=("a",), finite=("z",), obstacles=(obstacle,)),
+        replace(NOTHING, finite=("z",), obstacles=(obstacle,)),
+        replace(NOTHING, params=("w",), finite=("z",), obstacles=(obstacle,)),
+    ):
+        assert able(facts) == set()
+        for algorithm in ALGORITHMS.values():
+            assert algorithm.rate(facts).reason
+
+
+def compiled_golden():
+    for path in sorted(GOLDEN.glob("*.gen")):
+        try:
+            yield path.stem, gendsl.load(path)
+        except gendsl.CompileError:
+            continue
+
+
+def test_no_two_algorithms_tie_on_a_golden_model():
+    seen = 0
+    for _, model in compiled_golden():
+        ranks = [
+            (c.rating.competence, c.rating.cost)
+            for c in model.plan.candidates
+            if c.rating.competence > Competence.COMPATIBLE
+        ]
+        assert len(set(ranks)) == len(ranks)
+        seen += 1
+    assert seen >= 4
+
+
+def test_a_plan_reads_well():
+    text = str(gendsl.load(GOLDEN / "gaussian_mixture.gen").plan)
+    assert text.startswith("inference: nuts, giving draws from the posterior")
+    assert "z: summed out exactly, and recovered afterwards" in text
+    assert "* nuts" in text
+    assert "params" not in text.split("candidates:")[0]
+
+
+def test_facts_of_a_mixture():
+    model = gendsl.load(GOLDEN / "gaussian_mixture.gen")
+    facts = derive_facts(model.compiled.checked.ir)
+    assert facts.finite == ("z",)
+    assert facts.cardinalities == (("z", 3),)
+    assert set(facts.continuous) == {"weights", "mu", "scale"}
+
+
+VARYING = """model Varying
+plate g  plate n
+input of[n]: index(g)
+latent tau ~ HalfNormal(1)
+latent a[g] ~ Normal(0, tau)
+let at[n] = 1 + a[of]
+observe y[n] ~ Normal(at, 1)
+"""
+
+
+@pytest.mark.parametrize(("rows", "centred"), [(5, False), (60, True)])
+def test_members_with_many_rows_are_sampled_centred(rows, centred):
+    rng = np.random.default_rng(1)
+    of = np.repeat(np.arange(4), rows)
+    data = {"of": of, "y": rng.normal(size=len(of))}
+    found = gendsl.compile(VARYING).fit(data, draws=10, warmup=10, chains=1, progress=False)
+    assert found.compiled.plan.noncentred == (() if centred else ("a",))
+    assert (f"{rows} rows a member" in str(found.compiled.plan)) == centred
+
+
+def test_direct_observations_count_too():
+    text = """model M
+plate g  plate n
+latent tau ~ HalfNormal(1)
+latent a[g] ~ Normal(0, tau)
+observe y[g, n] ~ Normal(a, 1)
+"""
+    data = {"y": np.random.default_rng(2).normal(size=(3, 40))}
+    found = gendsl.compile(text).fit(data, draws=10, warmup=10, chains=1, progress=False)
+    assert found.compiled.plan.noncentred == ()

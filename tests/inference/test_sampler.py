@@ -1,0 +1,120 @@
+"""The parts of the sampler: trajectories, adaptation, metrics, starting points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from failure_budget import share
+from scipy.stats import kstest, norm
+
+from gendsl.runtime.adaptation import Gathered, StepSize, opening, windows
+from gendsl.runtime.metric import Dense, Diagonal
+from gendsl.runtime.trajectory import Point, reasonable_step, transition
+
+PRECISION = np.array([[2.0, -1.2], [-1.2, 1.5]])
+COVARIANCE = np.linalg.inv(PRECISION)
+
+
+def bowl(x):
+    return 0.5 * float(x @ PRECISION @ x), PRECISION @ x
+
+
+def heavy(x):
+    """A logistic distribution: not Gaussian, so the trajectory has no closed form."""
+    value = float(np.sum(x + 2 * np.log1p(np.exp(-x))))
+    return value, np.tanh(x / 2)
+
+
+@pytest.mark.parametrize("metric", [Diagonal(np.array([0.3, 2.0])), Dense(COVARIANCE)])
+@pytest.mark.parametrize("step", [0.2, 0.9])
+def test_a_transition_leaves_the_target_as_it_is(metric, step):
+    """Exact draws, moved once, are exact draws again, whatever the step and the metric."""
+    rng = np.random.default_rng(int(step * 10))
+    root = np.linalg.cholesky(COVARIANCE)
+    moved = []
+    for _ in range(3000):
+        x = root @ rng.standard_normal(2)
+        value, gradient = bowl(x)
+        made = transition(bowl, rng, Point(x, value, gradient), metric, step, 6)
+        moved.append(made.point.position)
+    standard = np.linalg.solve(root, np.array(moved).T)
+    for row in (*standard, (standard[0] + standard[1]) / np.sqrt(2)):
+        assert kstest(row, norm.cdf).pvalue > share(12)
+
+
+def test_a_transition_leaves_a_target_that_is_not_gaussian():
+    rng = np.random.default_rng(3)
+    moved = []
+    for _ in range(3000):
+        x = rng.logistic(size=1)
+        value, gradient = heavy(x)
+        point = Point(x, value, gradient)
+        moved.append(transition(heavy, rng, point, Diagonal(np.ones(1)), 0.8, 4).point.position[0])
+    assert kstest(moved, "logistic").pvalue > share()
+
+
+def test_a_wall_is_a_divergence():
+    def wall(x):
+        return (0.0, np.zeros(1)) if abs(x[0]) < 0.1 else (np.inf, np.zeros(1))
+
+    rng = np.random.default_rng(1)
+    point = Point(np.zeros(1), 0.0, np.zeros(1))
+    made = transition(wall, rng, point, Diagonal(np.ones(1)), 5.0, 5)
+    assert made.diverging
+    assert made.point is point
+
+
+@pytest.mark.parametrize("metric", [Diagonal(np.array([0.3, 2.0])), Dense(COVARIANCE)])
+def test_momenta_have_the_inverse_covariance(metric):
+    rng = np.random.default_rng(2)
+    drawn = np.array([metric.momentum(rng) for _ in range(20_000)])
+    covariance = np.array([metric.velocity(row) for row in np.eye(2)])
+    assert np.cov(drawn.T) == pytest.approx(np.linalg.inv(covariance), abs=0.1)
+
+
+def test_windows_are_those_of_stan():
+    assert opening(1000) == 75
+    assert windows(1000) == (100, 150, 250, 450, 950)
+    assert windows(300) == (100, 150, 250)
+    assert windows(100) == (90,)
+    assert windows(10) == ()
+
+
+def test_the_step_size_finds_its_target():
+    step = StepSize(0.8)
+    step.restart(1.0)
+    for _ in range(2000):
+        step.learn(float(np.exp(-step.value)))
+    step.settle()
+    assert np.exp(-step.value) == pytest.approx(0.8, abs=0.02)
+
+
+def test_the_first_step_size_is_reasonable():
+    rng = np.random.default_rng(4)
+    x = np.array([0.3, -0.2])
+    narrow = 1e-4
+
+    def tiny(y):
+        return 0.5 * float(y @ y) / narrow**2, y / narrow**2
+
+    value, gradient = tiny(x * narrow)
+    start = Point(x * narrow, value, gradient)
+    found = reasonable_step(tiny, rng, start, Diagonal(np.ones(2)), 1.0)
+    assert 1e-5 < found < 1e-3
+
+
+def test_correlations_are_used_only_where_they_are_strong():
+    rng = np.random.default_rng(5)
+    plain, strong = Gathered(), Gathered()
+    for x in rng.normal(size=(400, 3)):
+        plain.see(x)
+        strong.see(np.array([x[0], x[0] + 0.01 * x[1], x[2]]))
+    assert isinstance(plain.metric(), Diagonal)
+    assert isinstance(strong.metric(), Dense)
+
+
+def test_few_positions_teach_no_correlations():
+    rng, few = np.random.default_rng(6), Gathered()
+    for _ in range(30):
+        few.see(np.full(40, rng.normal()))
+    assert isinstance(few.metric(), Diagonal)
