@@ -21,7 +21,7 @@ from scipy import special
 
 from gendsl.compiler import Compiled
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.ir.traversal import equation_expressions, walk
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import bind, raw_data
@@ -211,10 +211,10 @@ def _limits(
             case _:
                 pass
     for lower, upper in bounds:
-        low = low if lower is None else np.maximum(low, _spread_over(variable, lower, scope, shape))
-        high = high if upper is None else np.minimum(
-            high, _spread_over(variable, upper, scope, shape)
-        )
+        if lower is not None:
+            low = np.maximum(low, _spread_over(variable, lower, scope, shape))
+        if upper is not None:
+            high = np.minimum(high, _spread_over(variable, upper, scope, shape))
     return low, high
 
 
@@ -223,9 +223,9 @@ def _spread_over(
 ) -> np.ndarray:
     value = evaluate(expr, scope)
     data = value.with_plates(variable.axes)
-    missing = len(shape) - data.ndim
-    lead = len(variable.axes)
-    return np.broadcast_to(data.reshape(data.shape[:lead] + (1,) * missing + data.shape[lead:]), shape)
+    missing, lead = len(shape) - data.ndim, len(variable.axes)
+    padded = data.reshape(data.shape[:lead] + (1,) * missing + data.shape[lead:])
+    return np.broadcast_to(padded, shape)
 
 
 def _in_interval(
@@ -256,9 +256,10 @@ def _in_support(
             return rng.integers(0, size.evaluate(sizes), shape).astype(float)
         case Structured(kind="simplex"):
             return rng.dirichlet(np.full(shape[-1], 2.0), shape[:-1])
-        case Structured(kind="ordered", lower=lower):
-            steps = np.sort(rng.normal(size=shape), -1)
-            return steps if np.isinf(lower) else lower + np.sort(rng.gamma(2.0, 1.0, shape), -1)
+        case Structured(kind="ordered", lower=lower, upper=upper):
+            bounds = np.full(shape, lower), np.full(shape, upper)
+            entry = Interval(lower=lower, upper=upper)
+            return np.sort(_in_interval(entry, *bounds, shape, rng), -1)
         case Structured(kind="angle"):
             return rng.uniform(-3.0, 3.0, shape)
         case Structured(kind="zero_sum"):

@@ -94,7 +94,8 @@ def aligned_data(model: ir.Model, setting: Setting) -> list[ast.stmt]:
             if variable.role == "input":
                 result.append(assigned)
             else:
-                result.append(py.mark(ast.If(_given(argument, name), [assigned], []), variable.span))
+                test = ast.If(_given(argument, name), [assigned], [])
+                result.append(py.mark(test, variable.span))
     return result
 
 

@@ -44,12 +44,13 @@ def _without_keepdim(code: ast.expr) -> ast.expr:
     """``keepdim=False`` is the default."""
     for node in ast.walk(code):
         if isinstance(node, ast.Call):
-            node.keywords = [
-                k
-                for k in node.keywords
-                if not (k.arg == "keepdim" and isinstance(k.value, ast.Constant) and not k.value.value)
-            ]
+            node.keywords = [k for k in node.keywords if not _is_default(k)]
     return code
+
+
+def _is_default(keyword: ast.keyword) -> bool:
+    value = keyword.value
+    return keyword.arg == "keepdim" and isinstance(value, ast.Constant) and value.value is False
 
 
 def selected(setting: Setting, expr: ir.Select, code: ast.expr) -> ast.expr:

@@ -69,7 +69,7 @@ def _plate_sets(model: ir.Model) -> Iterator[frozenset[str]]:
 
 
 def layout_of(model: ir.Model) -> Layout:
-    """Depths such that plates that meet differ, and data keep the order of their axes if they can."""
+    """Depths such that plates that meet differ; data keep the order of their axes if they can."""
     names = [a.name for a in model.axes if a.kind != "dim"]
     meets: dict[str, set[str]] = {n: set() for n in names}
     for plates in set(_plate_sets(model)):

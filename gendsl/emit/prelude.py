@@ -29,7 +29,7 @@ def take(value, index, dim, event=0, index_event=0, plate=True):
 
 SPREAD = '''
 def spread(value, axis, depth, event):
-    """Event axis `axis` (negative) of `value`, which has `event` of them, as a plate at `depth`."""
+    """Event axis `axis` (negative) of `value`, which has `event` of them, as the plate `depth`."""
     while value.dim() < depth + event:
         value = value.unsqueeze(0)
     return value.transpose(axis, -(depth + event)).squeeze(axis)

@@ -14,6 +14,7 @@ from pyro.distributions.transforms import biject_to
 from pyro.infer import config_enumerate
 from pyro.infer.mcmc.util import TraceEinsumEvaluator
 from pyro.infer.reparam import LocScaleReparam
+from pyro.infer.reparam.reparam import Reparam
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from pyro.poutine.util import site_is_subsample
@@ -24,7 +25,7 @@ from gendsl.runtime.program import Executable
 __all__ = ["Density", "Unknown", "WithParams"]
 
 
-class WithParams(Messenger):  # type: ignore[misc]
+class WithParams(Messenger):
     """Gives `pyro.param` sites their values, so that no global store is touched."""
 
     def __init__(self, values: Mapping[str, Tensor]) -> None:
@@ -80,7 +81,7 @@ class Density:
         """Trace the program once, to learn its sites."""
         function: Callable[[], None] = executable.run
         if noncentred:
-            config = {name: LocScaleReparam(centered=0.0) for name in noncentred}
+            config: dict[str, Reparam] = {n: LocScaleReparam(centered=0.0) for n in noncentred}
             function = poutine.reparam(function, config=config)
         self.function = function
         self.executable = executable
@@ -100,7 +101,7 @@ class Density:
         )
         with WithParams({}), pyro.validation_enabled(is_validate=False):
             trace = poutine.trace(self.function).get_trace()
-        self._evaluator = TraceEinsumEvaluator(trace, True, nesting)
+        self._evaluator = TraceEinsumEvaluator(trace, has_enumerable_sites=True, max_plate_nesting=nesting)
 
     @property
     def size(self) -> int:
@@ -117,9 +118,10 @@ class Density:
     def log_prob(self, values: Mapping[str, Tensor]) -> Tensor:
         """The log density at `values` on their own scale, without any Jacobian; a scalar."""
         trace = self.trace(values)
-        if self._evaluator is not None:
-            return self._evaluator.log_prob(trace)
-        return trace.log_prob_sum()
+        if self._evaluator is None:
+            return torch.as_tensor(trace.log_prob_sum())
+        log_prob: Tensor = self._evaluator.log_prob(trace)
+        return log_prob
 
     def constrain(self, unconstrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values on their own scale."""
@@ -143,27 +145,27 @@ class Density:
         return -(self.log_prob(values) + total)
 
 
-def _is_latent(site: Mapping[str, Any]) -> bool:
-    return (
-        site["type"] == "sample" and not site["is_observed"] and not site_is_subsample(site)
-    )
+def _is_latent(site: Any) -> bool:  # noqa: ANN401  a message of Pyro's
+    return site["type"] == "sample" and not site["is_observed"] and not site_is_subsample(site)
 
 
-def _is_enumerated(site: Mapping[str, Any]) -> bool:
+def _is_enumerated(site: Any) -> bool:  # noqa: ANN401
     return _is_latent(site) and site["fn"].has_enumerate_support
 
 
 def _unknowns(trace: Trace, params: WithParams) -> tuple[Unknown, ...]:
-    found = []
-    for name, (start, limits) in params.seen.items():
-        transform = biject_to(limits)
-        found.append(
-            Unknown(name, start.shape, transform, transform.inverse_shape(start.shape), True)
-        )
+    seen = params.seen.items()
+    found = [_unknown(n, start.shape, limits, param=True) for n, (start, limits) in seen]
     for name, site in trace.nodes.items():
-        if not _is_latent(site) or _is_enumerated(site):
-            continue
-        transform = biject_to(site["fn"].support)
-        shape = site["value"].shape
-        found.append(Unknown(name, shape, transform, transform.inverse_shape(shape), False))
+        message: Any = site
+        if _is_latent(message) and not _is_enumerated(message):
+            shape = message["value"].shape
+            found.append(_unknown(name, shape, message["fn"].support, param=False))
     return tuple(found)
+
+
+def _unknown(
+    name: str, shape: torch.Size, support: constraints.Constraint, *, param: bool
+) -> Unknown:
+    transform = biject_to(support)
+    return Unknown(name, shape, transform, transform.inverse_shape(shape), param)

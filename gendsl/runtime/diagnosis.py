@@ -153,6 +153,12 @@ def _rows(name: str, array: xr.DataArray, named: list[str]) -> Iterator[_Row]:
     values = ordered.to_numpy()
     flat = values.reshape(-1, *values.shape[-2:]).astype(np.float64)
     states = _states(flat, discrete=discrete, matrix=flat.shape[0] > 1 and array.ndim >= 4)
+    if array.attrs.get("derived"):  # what a let is made of may be constant, or not exist yet
+        undefined = np.isnan(flat).all(axis=(1, 2))
+        states = [
+            "structural" if s == "constant" or u else s
+            for s, u in zip(states, undefined, strict=True)
+        ]
     for label, entry, state in zip(entry_labels(name, ordered), flat, states, strict=True):
         if not is_nominal(array):
             yield _Row(label, name, entry, discrete, state)

@@ -17,6 +17,7 @@ import torch
 from pyro import poutine
 from pyro.infer import infer_discrete
 from pyro.infer.reparam import LocScaleReparam
+from pyro.infer.reparam.reparam import Reparam
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from torch import Tensor
@@ -41,7 +42,7 @@ def chunks(total: int, width: int) -> Iterator[slice]:
         yield slice(start, min(start + step, total))
 
 
-class Renewing(Messenger):  # type: ignore[misc]
+class Renewing(Messenger):
     """Gives latents their posterior values, and new members of plates draws from the prior.
 
     The conditional prior of a new member is the law of its site at this very draw of the
@@ -81,7 +82,9 @@ class Batch:
     def _function(self, count: int) -> Callable[[], None]:
         inner: Callable[[], None] = self.executable.run
         if self.noncentred:
-            config = {n: LocScaleReparam(centered=0.0) for n in self.noncentred}
+            config: dict[str, Reparam] = {
+                n: LocScaleReparam(centered=0.0) for n in self.noncentred
+            }
             inner = poutine.reparam(inner, config=config)
 
         def run() -> None:
@@ -112,7 +115,8 @@ class Batch:
         first = -2 - self.executable.nesting
         sampled = infer_discrete(conditioned, first_available_dim=first, temperature=1)
         with torch.no_grad(), WithParams(params):
-            return poutine.trace(sampled).get_trace()
+            trace: Trace = poutine.trace(sampled).get_trace()
+        return trace
 
     def batched(self, variable: ir.Variable, natural: np.ndarray | Tensor) -> Tensor:
         """Natural to batched."""

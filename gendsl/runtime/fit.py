@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from gendsl.compiler import VERSION, Compiled
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.inspection import plots
+from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data

@@ -19,21 +19,24 @@ class _ZeroSum(constraints.Constraint):
     event_dim = 1
 
     def check(self, value: Tensor) -> Tensor:
-        return value.sum(-1).abs() <= TOLERANCE * (1 + value.abs().sum(-1))
+        legal: Tensor = value.sum(-1).abs() <= TOLERANCE * (1 + value.abs().sum(-1))
+        return legal
 
 
 class _UnitVector(constraints.Constraint):
     event_dim = 1
 
     def check(self, value: Tensor) -> Tensor:
-        return (value.norm(dim=-1) - 1).abs() <= TOLERANCE
+        legal: Tensor = (value.norm(dim=-1) - 1).abs() <= TOLERANCE
+        return legal
 
 
 class _Covariance(constraints.Constraint):
     event_dim = 2
 
     def check(self, value: Tensor) -> Tensor:
-        return constraints.positive_definite.check(value)
+        legal: Tensor = constraints.positive_definite.check(value)
+        return legal
 
 
 class _Correlation(_Covariance):
@@ -113,10 +116,10 @@ class _ToZeroSum(_Bijection):
         return (length + 1,)
 
     def _call(self, x: Tensor) -> Tensor:
-        return (_centring(x.shape[-1] + 1) * x.unsqueeze(-2)).sum(-1)
+        return torch.sum(_centring(x.shape[-1] + 1) * x.unsqueeze(-2), -1)
 
     def _inverse(self, y: Tensor) -> Tensor:
-        return (_centring(y.shape[-1]) * y.unsqueeze(-1)).sum(-2)
+        return torch.sum(_centring(y.shape[-1]) * y.unsqueeze(-1), -2)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         return torch.zeros(x.shape[:-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from pyro.distributions import TorchDistribution, constraints
@@ -21,7 +20,10 @@ _TRIES = 1000
 """Rejection sampling gives up after so many rounds."""
 
 
-def _interval(low: Any, high: Any) -> constraints.Constraint:
+Bound = Tensor | float
+
+
+def _interval(low: Bound, high: Bound) -> constraints.Constraint:
     if isinstance(high, float) and high == math.inf:
         if isinstance(low, float) and low == -math.inf:
             return constraints.real
@@ -32,7 +34,7 @@ def _interval(low: Any, high: Any) -> constraints.Constraint:
     return constraints.interval(low, high)
 
 
-def _shape(bound: Any) -> torch.Size:
+def _shape(bound: Bound) -> torch.Size:
     return bound.shape if isinstance(bound, Tensor) else _NO_AXES
 
 
@@ -57,8 +59,8 @@ class Truncated(TorchDistribution):
     def __init__(
         self,
         base: TorchDistribution,
-        low: Tensor | float,
-        high: Tensor | float,
+        low: Bound,
+        high: Bound,
         how: str,
         *,
         validate_args: bool | None = None,
@@ -83,7 +85,7 @@ class Truncated(TorchDistribution):
             validate_args=self._validate_args,
         )
 
-    def _bound(self, bound: Tensor | float) -> Tensor | None:
+    def _bound(self, bound: Bound) -> Tensor | None:
         """A bound that cuts something off."""
         if isinstance(bound, Tensor):
             return bound
@@ -110,7 +112,7 @@ class Truncated(TorchDistribution):
             self._validate_sample(value)
         return torch.where(inside, self.base.log_prob(value) - self._log_mass(), -math.inf)
 
-    def _cdf(self, bound: Tensor | float, at_infinity: float) -> Tensor:
+    def _cdf(self, bound: Bound, at_infinity: float) -> Tensor:
         if isinstance(bound, float) and math.isinf(bound):
             return torch.full(self.batch_shape, at_infinity)
         return self.base.cdf(torch.as_tensor(bound))
@@ -257,4 +259,5 @@ class FlatOn(TorchDistribution):
         transform = biject_to(self._support)
         shape = transform.inverse_shape(self._extended_shape(sample_shape))
         with torch.no_grad():
-            return transform(torch.randn(shape))
+            start: Tensor = transform(torch.randn(shape))
+        return start

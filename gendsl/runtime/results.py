@@ -62,6 +62,7 @@ def build_tree(
     attrs: Mapping[str, Attribute],
     *,
     supports: Mapping[str, str] | None = None,
+    derived: frozenset[str] = frozenset(),
 ) -> xr.DataTree:
     """Label the arrays of every group.
 
@@ -77,6 +78,8 @@ def build_tree(
         attrs: facts about the whole fit (``kind``, ``method``, ``seed``), kept at the root.
         supports: what kind of number each variable is, as the language writes it; kept as an
             attribute of the variable. Categories, ``index(K)``, are not averaged by summaries.
+        derived: variables that are computed from others (`let`); that an entry of one never
+            varies is no alarm.
 
     Raises:
         ValueError: the axes of an array do not fit `dims` or `coords`.
@@ -85,7 +88,7 @@ def build_tree(
     labels = {_free(name): np.asarray(values) for name, values in coords.items()}
     tree = xr.DataTree.from_dict(
         {
-            group: _dataset(group, arrays, dims, labels, taken, supports or {})
+            group: _dataset(group, arrays, dims, labels, taken, supports or {}, derived)
             for group, arrays in groups.items()
         }
     )
@@ -101,6 +104,7 @@ def _dataset(
     labels: Mapping[str, Array],
     taken: set[str],
     supports: Mapping[str, str],
+    derived: frozenset[str],
 ) -> xr.Dataset:
     sample_dims = SAMPLE_DIMS if group in SAMPLED_GROUPS else ()
     data: dict[str, Array] = {}
@@ -138,6 +142,8 @@ def _dataset(
     for variable in arrays:
         if variable in supports:
             dataset[_free(variable)].attrs["support"] = supports[variable]
+        if variable in derived:
+            dataset[_free(variable)].attrs["derived"] = 1
     return dataset
 
 

@@ -36,6 +36,7 @@ from gendsl.syntax.reading import read_source, source_from_text
 ROOT = Path(__file__).resolve().parents[2]
 FILES = [
     *sorted((ROOT / "tests" / "golden" / "valid").glob("**/*.gen")),
+    *sorted((ROOT / "tests" / "emission" / "models").glob("*.gen")),
     *sorted((ROOT / "examples").glob("*/model.gen")),
 ]
 MOST_TERMS = 3_000
