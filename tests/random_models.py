@@ -80,6 +80,8 @@ class Maker:
     discrete: int = 0
     enumerated: Plates | None = None
     held_used: set[str] = field(default_factory=set)
+    data: set[str] = field(default_factory=set)
+    lagging: bool = False
 
     # Choices
 
@@ -237,7 +239,8 @@ class Maker:
         if self.chance(0.3):
             binary = self.usable(at, ("binary",))
             if binary:
-                return f"{test} {self.pick(('and', 'or'))} not {self.mention(self.pick(binary))} == 1"
+                both = self.pick(("and", "or"))
+                return f"{test} {both} not {self.mention(self.pick(binary))} == 1"
         return test
 
     def _choice(self, at: Where) -> str:
@@ -401,7 +404,14 @@ class Maker:
         return self.pick((f"sum(cumsum({inside}))", f"mean({inside} * 2)", f"{inside}[-1]"))
 
     def _lag(self, at: Where) -> str | None:
-        return None
+        """An earlier value of data; only in the equations of observed variables."""
+        if not self.lagging or self.sequence not in at.plates - at.reduced:
+            return None
+        found = self.usable(at, ("real", "positive", "unit"))
+        found = [e for e in found if self.sequence in e.plates and e.name in self.data]
+        if not found:
+            return None
+        return f"{self.pick(found).name}[{self.sequence}-{self.pick((1, 1, 2))}]"
 
     # Vectors and matrices
 
@@ -497,7 +507,8 @@ class Maker:
                 lambda: f"({self.expr(inside, 'positive')}) * ({self.operand(at, 'positive')})",
                 lambda: f"{self.expr(inside, 'positive')} + {self.operand(at, 'positive')}",
                 lambda: f"0.3 + ({self.expr(inside, 'real')}) ** 2",
-                lambda: f"({self.expr(inside, 'positive')} + 0.2) / (1 + {self.operand(at, 'unit')})",
+                lambda: f"({self.expr(inside, 'positive')} + 0.2) / "
+                f"(1 + {self.operand(at, 'unit')})",
                 lambda: f"0.1 + sigmoid({self.expr(inside, 'real')})",
             )
         )()
@@ -538,7 +549,7 @@ class Maker:
 
     def real_law(self, at: Where) -> str:
         loc, scale = self.param(at, "real"), self.positive_param(at)
-        name = self.pick(("Normal", "Normal", "StudentT", "Cauchy", "Laplace", "Logistic", "Gumbel"))
+        name = self.pick("Normal Normal StudentT Cauchy Laplace Logistic Gumbel".split())
         if name == "StudentT":
             return self.pick((f"StudentT({self.positive_param(at)} + 1, {loc}, {scale})",
                               "StudentT(4)", f"StudentT(3, scale = {scale})"))
@@ -641,6 +652,7 @@ class Maker:
         else:
             name = self.declare("input", axes, f"{kind}{self.shape(event)}")
             self.add(name, axes, event, kind)
+        self.data.add(name)
 
     def param_statement(self) -> None:
         axes, event = self.some_plates(self.plates), self.event()
@@ -672,7 +684,9 @@ class Maker:
         axes, event = self.some_plates(self.plates, 3), self.event()
         if self.enumerated is not None:
             axes = (*axes, *sorted(self.enumerated - set(axes)))
+        self.lagging = True
         self._drawn("observe", axes, event)
+        self.lagging = False
 
     def _drawn(self, keyword: str, axes: tuple[str, ...], event: Event) -> None:
         at = Where(frozenset(axes), event, 2)
@@ -682,13 +696,16 @@ class Maker:
         kinds += [self._draw_flat] if not observed else [self._draw_count] * 3
         kinds += [self._draw_category, self._draw_angle] if observed else []
         type_, right, kind, event = self.pick(kinds)(at)
+        missing = observed and self.chance(0.25)
         held = [e.held for e in self.entries if e.name in self.held_used]
         if held and not frozenset().union(*held) <= frozenset(axes):
             self.held_used.clear()
             return
-        if observed and self.chance(0.25):
+        if missing:
             type_ = f"{type_ or self._typed(kind, event)}?"
         name = self.declare(keyword, axes, type_, f" ~ {right}")
+        if observed and not missing:
+            self.data.add(name)
         self.add(name, axes, event, kind if not type_.endswith("?") else "dropped")
 
     def _typed(self, kind: str, event: Event) -> str:
@@ -782,12 +799,14 @@ class Maker:
         at = Where(frozenset(axes), (), 2)
         targets = [p for p in self.plates if p not in self.enumerated]
         if self.chance(0.4):
-            law = self.pick((f"Bernoulli({self.unit_param(at)})", f"Binomial(2, {self.unit_param(at)})"))
+            probability = self.unit_param(at)
+            law = self.pick((f"Bernoulli({probability})", f"Binomial(2, {probability})"))
             kind, type_ = "count", ""
         else:
             size = self.pick([*targets, *self.dims])
             weights = self.simplex(replace(at, event=(size,)))
-            law = self.pick((f"Categorical({weights})", f"Categorical(logits = log({weights} + 0.1))"))
+            logits = f"logits = log({weights} + 0.1)"
+            law = self.pick((f"Categorical({weights})", f"Categorical({logits})"))
             kind = f"index:{size}" if size in self.plates else f"indexed:{size}"
             type_ = f"index({size})"
         name = self.declare("latent", axes, type_, f" ~ {law}")
@@ -812,7 +831,12 @@ def random_model(random: Random) -> str:
     maker = Maker(random, names=list(NAMES))
     maker.plates = ["p", "q", "r"][: random.randrange(4)]
     maker.dims = {"D": maker.pick((None, 2, 3)), "E": maker.pick((None, 2, 3))}
-    head = [f"plate {p}" + (f" = {maker.pick((2, 3))}" if maker.chance(0.2) else "") for p in maker.plates]
+    sized = {p: f" = {maker.pick((2, 3))}" if maker.chance(0.2) else "" for p in maker.plates}
+    head = [f"plate {p}{size}" for p, size in sized.items()]
+    if maker.chance(0.35):
+        maker.sequence = "t"
+        maker.plates.append("t")
+        head.append("sequence t")
     head += [f"dim {d}" + (f" = {s}" if s else "") for d, s in maker.dims.items()]
     if maker.plates and maker.chance(0.4):
         maker.dims[maker.plates[0]] = None  # a plate's name may serve as a size

@@ -235,7 +235,8 @@ MAIN = '''if __name__ == "__main__":  # python model.py data.npz
         name: int(value) if value.ndim == 0 and value.dtype.kind == "i" else torch.as_tensor(value)
         for name, value in arrays.items()
     }}
-    mcmc = MCMC(NUTS({model}), num_samples=1000, warmup_steps=1000)
+    kernel = NUTS({model})
+    mcmc = MCMC(kernel, num_samples=1000, warmup_steps=1000)
     mcmc.run(**data)
     mcmc.summary()'''
 

@@ -100,8 +100,10 @@ class Density:
             config_enumerate(self.function), first_available_dim=-1 - nesting
         )
         with WithParams({}), pyro.validation_enabled(is_validate=False):
-            trace = poutine.trace(self.function).get_trace()
-        self._evaluator = TraceEinsumEvaluator(trace, has_enumerable_sites=True, max_plate_nesting=nesting)
+            trace = _without_empty(poutine.trace(self.function).get_trace())
+        self._evaluator = TraceEinsumEvaluator(
+            trace, has_enumerable_sites=True, max_plate_nesting=nesting
+        )
 
     @property
     def size(self) -> int:
@@ -120,7 +122,7 @@ class Density:
         trace = self.trace(values)
         if self._evaluator is None:
             return torch.as_tensor(trace.log_prob_sum())
-        log_prob: Tensor = self._evaluator.log_prob(trace)
+        log_prob: Tensor = self._evaluator.log_prob(_without_empty(trace))
         return log_prob
 
     def constrain(self, unconstrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -143,6 +145,15 @@ class Density:
                 jacobian = u.transform.log_abs_det_jacobian(point, values[u.name])
                 total = total + jacobian.sum()
         return -(self.log_prob(values) + total)
+
+
+def _without_empty(trace: Trace) -> Trace:
+    """The trace without what stands in empty plates, which Pyro cannot contract."""
+    sites: list[tuple[str, Any]] = list(trace.nodes.items())
+    for name, site in sites:
+        if site["type"] == "sample" and 0 in getattr(site["fn"], "batch_shape", ()):
+            trace.remove_node(name)
+    return trace
 
 
 def _is_latent(site: Any) -> bool:  # noqa: ANN401  a message of Pyro's

@@ -132,7 +132,7 @@ class _ToUnitVector(_Bijection):
     """
 
     def _call(self, x: Tensor) -> Tensor:
-        return x / x.norm(dim=-1, keepdim=True)
+        return torch.div(x, x.norm(dim=-1, keepdim=True))
 
     def _inverse(self, y: Tensor) -> Tensor:
         return y
@@ -173,7 +173,8 @@ class _ToCovariance(_Bijection):
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
         whole = factor.tril(-1) + torch.diag_embed(diagonal.log())
         rows, columns = torch.tril_indices(y.shape[-1], y.shape[-1])
-        return whole[..., rows, columns]
+        entries: Tensor = whole[..., rows, columns]
+        return entries
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         size = y.shape[-1]
@@ -196,7 +197,7 @@ class _ToCorrelation(_Bijection):
 
     def _call(self, x: Tensor) -> Tensor:
         factor = self._factor(x)
-        return factor @ factor.mT
+        return torch.matmul(factor, factor.mT)
 
     def _inverse(self, y: Tensor) -> Tensor:
         inverse: Tensor = self._factor.inv(torch.linalg.cholesky(y))
@@ -208,7 +209,7 @@ class _ToCorrelation(_Bijection):
         powers = torch.arange(float(size) - 1, -1.0, -1.0)
         diagonal = factor.diagonal(dim1=-2, dim2=-1)
         own: Tensor = self._factor.log_abs_det_jacobian(x, factor)
-        return own + (powers * diagonal.log()).sum(-1)
+        return own + torch.sum(powers * diagonal.log(), -1)
 
 
 def _ordered_between(support: OrderedBetween) -> transforms.Transform:

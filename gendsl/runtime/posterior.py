@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from pyro.poutine.trace_struct import Trace
 from torch import Tensor
 
+from gendsl.emit.observed import tied_axes
+from gendsl.emit.sites import window_of
 from gendsl.ir import nodes as ir
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.program import Executable
+from gendsl.semantics.supports import is_discrete
 
 __all__ = ["complete", "known_mask", "merged", "param_value", "predictive", "site_values"]
 
@@ -33,13 +37,22 @@ def site_values(
         if name not in trace.nodes:
             continue
         variable = batch.executable.model.variable(name)
-        value = trace.nodes[name]["value"]
-        natural = batch.natural(variable, value, count)
-        found[name] = np.array(natural.detach().cpu().numpy())
+        found[name] = _array(batch.natural(variable, _value(trace, name), count))
     return found
 
 
-def _sites(executable: Executable, raw: Mapping[str, np.ndarray], batch: Batch) -> dict[str, Tensor]:
+def _value(trace: Trace, site: str) -> Tensor:
+    value: Tensor = trace.nodes[site]["value"]  # type: ignore[assignment]
+    return value
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return np.array(tensor.detach().cpu().numpy())
+
+
+def _sites(
+    executable: Executable, raw: Mapping[str, np.ndarray], batch: Batch
+) -> dict[str, Tensor]:
     """Raw draws of sites, (draw, ...), as batched tensors."""
     values: dict[str, Tensor] = {}
     for site, draws in raw.items():
@@ -49,10 +62,12 @@ def _sites(executable: Executable, raw: Mapping[str, np.ndarray], batch: Batch) 
 
 
 def _event_rank(model: ir.Model, site: str) -> int:
-    """The event rank of a site: of its variable, also for ``theta_decentered``."""
+    """The event rank of a site: of its variable, or of one missing entry of it."""
     for variable in model.variables:
         if site in (variable.name, f"{variable.name}_decentered"):
             return len(variable.type.event)
+        if site == f"{variable.name}_missing":
+            return tied_axes(variable)
     return 0
 
 
@@ -95,29 +110,32 @@ def complete(
 
 
 def _imputed(batch: Batch, trace: Trace, count: int) -> Arrays:
-    """Draws of missing entries of covariates, as vectors over the missing entries."""
+    """Draws of missing entries of covariates, (draw, entry), entries in the order of the data."""
     found: Arrays = {}
     for name in batch.executable.program.imputed:
         site = f"{name}_missing"
-        if site not in trace.nodes:
+        known = batch.executable.arguments.get(dict(batch.executable.program.known)[name])
+        if site not in trace.nodes or known is None:
             continue
-        value = trace.nodes[site]["value"]
-        variable = batch.executable.model.variable(name)
-        known = dict(batch.executable.program.known)[name]
-        mask = batch.executable.arguments.get(known)
-        if mask is None:
-            continue
-        entries = int((~mask).sum())
-        if value.shape[-1] == entries and variable.name not in _enumerable(trace, name):
-            found[site] = np.array(value.reshape(count, entries).detach().cpu().numpy())
-        else:
-            natural = batch.natural(variable, value, count)
-            found[site] = np.array(natural[:, ~mask].detach().cpu().numpy())
+        variable, value = batch.executable.model.variable(name), _value(trace, site)
+        if not is_discrete(variable.type.support):
+            value = _placed(batch, variable, value, ~known)
+        natural = batch.natural(variable, value, count)
+        found[site] = _array(natural[:, ~known])
     return found
 
 
-def _enumerable(trace: Trace, name: str) -> tuple[str, ...]:
-    return (name,) if f"{name}_known" in trace.nodes else ()
+def _placed(batch: Batch, variable: ir.Variable, entries: Tensor, gaps: Tensor) -> Tensor:
+    """Draws of missing entries where they belong in the program's tensor; 0 elsewhere."""
+    tied = tied_axes(variable)
+    lead = variable.type.event[: len(variable.type.event) - tied]
+    apart = replace(variable, type=replace(variable.type, event=lead))
+    aligned = batch.batched(apart, gaps[None])[0]
+    own = entries.shape[entries.dim() - tied :]
+    count = entries.shape[0]
+    whole = torch.zeros((count, *aligned.shape, *own), dtype=entries.dtype)
+    whole[:, aligned] = entries.reshape((count, -1, *own))
+    return whole
 
 
 def predictive(
@@ -183,14 +201,22 @@ def param_value(batch: Batch, variable: ir.Variable, natural: np.ndarray) -> Ten
 def _ahead(
     batch: Batch, trace: Trace, variable: ir.Variable, first: int, count: int
 ) -> np.ndarray:
-    """One-step-ahead draws of a variable with lags, NaN at the steps that are given."""
-    site = trace.nodes[variable.name]
-    value = site["fn"].sample()
-    depths = batch.executable.program.layout.depths
-    sequence = next(
-        p for p in variable.axes if batch.executable.model.axis(p).kind == "sequence"
-    )
-    pads = [0, 0] * (depths[sequence] - 1 + len(variable.type.event)) + [first, 0]
-    whole = torch.nn.functional.pad(value.to(torch.get_default_dtype()), pads, value=float("nan"))
-    return np.array(batch.natural(variable, whole, count).detach().cpu().numpy())
+    """One-step-ahead draws of a variable along a sequence, NaN at the steps that are given."""
+    window = window_of(batch.executable.model, variable)
+    assert window is not None
+    right = batch.executable.program.layout.depths[window.sequence] - 1 + len(variable.type.event)
+    pads = [0, 0] * right + [first, 0]
+    value = _drawn(trace, variable.name)
+    whole = torch.nn.functional.pad(value, pads, value=float("nan"))
+    for equation in variable.equations:
+        if equation.step is not None:
+            here = _drawn(trace, f"{variable.name}[{equation.step}]")
+            whole.narrow(-1 - right, equation.step, 1).copy_(here)
+    return _array(batch.natural(variable, whole, count))
 
+
+def _drawn(trace: Trace, site: str) -> Tensor:
+    """A fresh draw from the law of a site."""
+    law: Any = trace.nodes[site]["fn"]
+    drawn: Tensor = law.sample().to(torch.get_default_dtype())
+    return drawn

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyro
 import pyro.distributions as dist
 import torch
 from pyro.distributions import constraints
@@ -17,6 +16,7 @@ from gendsl.emit.program import Program
 from gendsl.ir import nodes as ir
 from gendsl.runtime import distributions as runtime_distributions
 from gendsl.runtime.data import BoundData
+from gendsl.runtime.plates import PRIMITIVES
 from gendsl.types import Index
 
 __all__ = ["Executable", "executable", "load_program"]
@@ -70,7 +70,7 @@ def load_program(program: Program, model: ir.Model) -> Callable[..., None]:
     namespace: dict[str, Any] = {
         "math": math,
         "torch": torch,
-        "pyro": pyro,
+        "pyro": PRIMITIVES,
         "dist": dist,
         "constraints": constraints,
         "runtime": runtime_distributions,
