@@ -22,7 +22,7 @@ from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.failures import in_words
-from gendsl.runtime.fit import Fit, FitSettings, run_fit
+from gendsl.fit import Fit, FitSettings, run_fit
 from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import merged, site_values
 from gendsl.runtime.program import executable
@@ -113,7 +113,7 @@ class Model:
         infer: str | None = None,
         columns: Mapping[str, Any] | None = None,
         index_base: int = 0,
-        seed: int = 0,
+        seed: int | None = None,
         dtype: str = "float64",
         device: str = "cpu",
         cores: int | None = None,
@@ -128,7 +128,8 @@ class Model:
                 choice by default.
             columns: for names of the model, the columns that hold them.
             index_base: 1 if index columns count from 1.
-            seed: determines every random number.
+            seed: determines every random number; that of the file's `infer`, else 0, by
+                default.
             dtype: ``float64`` or ``float32``.
             device: ``cpu`` or ``cuda``.
             cores: processes at most.
@@ -142,7 +143,8 @@ class Model:
         compiled = self.compiled
         if infer is not None or options:
             compiled = replan(self.compiled.checked, infer, options)
-        settings = FitSettings(seed, dtype, device, cores, progress)
+        chosen = compiled.plan.options.get("seed") if seed is None else seed
+        settings = FitSettings(int(chosen or 0), dtype, device, cores, progress)
         resolve_dtype(dtype)
         resolve_device(device)
         bound = self.bind(data, columns=columns, index_base=index_base)

@@ -15,7 +15,7 @@ from gendsl.library.methods import METHODS, OptionSpec
 if TYPE_CHECKING:
     from gendsl.compiler import Compiled
     from gendsl.runtime.data import BoundData
-    from gendsl.runtime.fit import Fit
+    from gendsl.fit import Fit
 
 __all__ = ["COMMAND"]
 
@@ -121,13 +121,15 @@ def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
 
 
 def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace) -> Fit:
-    from gendsl.runtime.fit import FitSettings, run_fit
+    from gendsl.fit import FitSettings, run_fit
+    from gendsl.runtime.parameterisation import parameterised
 
     seed = arguments.seed
     if seed is None:
         seed = int(compiled.plan.options.get("seed") or 0)  # as the file's `infer` says
     if not arguments.quiet:
-        print(f"{brief_plan(compiled.plan, bound.sizes, seed)}\n", flush=True)
+        plan = parameterised(compiled.plan, compiled.checked.ir, bound)
+        print(f"{brief_plan(plan, bound.sizes, seed)}\n", flush=True)
     settings = FitSettings(
         seed, arguments.dtype, arguments.device, arguments.cores, not arguments.quiet
     )

@@ -22,6 +22,11 @@ def brief_plan(plan: Plan, sizes: Mapping[str, int], seed: int) -> str:
         words = f"{what}, non-centred" if name in plan.noncentred else what
         treated.setdefault(words, []).append(name)
     lines += [f"  {what}: {', '.join(names)}" for what, names in treated.items()]
+    lines += [
+        f"  {r.kind} {', '.join(r.variables)}: {r.rule}"
+        for r in plan.rewrites
+        if r.kind == "kept centred"
+    ]
     options = {**plan.options, "seed": seed}
     lines.append(f"  with {', '.join(f'{k}={v}' for k, v in options.items() if v is not None)}")
     lines += [f"  note: {note}" for note in plan.notes]

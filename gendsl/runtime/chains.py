@@ -175,8 +175,11 @@ class _Pool:
         self.processes = [self._start(k) for k in range(workers)]
 
     def _start(self, number: int) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "gendsl.runtime.worker", str(self.folder)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        command = [sys.executable, "-P", "-m", "gendsl.runtime.worker", str(self.folder)]
+        here = str(Path(__file__).parents[2])  # -P keeps the current folder out of the search
+        path = os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH", "")) if p)
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        environment = {**os.environ, **threads, "PYTHONPATH": path}
         with self._errors(number).open("w", encoding="utf-8") as sink:
             process = subprocess.Popen(
                 command,

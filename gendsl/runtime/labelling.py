@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import equation_expressions, references
 from gendsl.runtime.data import BoundData
 
-__all__ = ["axes_of", "coords_of", "data_groups"]
+__all__ = ["axes_of", "coords_of", "data_groups", "fixed_lets", "sorted_posterior"]
 
 
 def axes_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
@@ -19,6 +20,42 @@ def coords_of(model: ir.Model, bound: BoundData) -> dict[str, np.ndarray]:
     """The labels of the members of every axis that has some."""
     names = {a.name for a in model.axes}
     return {n: np.asarray(v) for n, v in bound.labels.items() if n in names}
+
+
+def fixed_lets(model: ir.Model) -> frozenset[str]:
+    """The lets that depend on inputs and sizes alone: constants of the data."""
+    fixed = {v.name for v in model.of_role("input")}
+    for variable in model.of_role("let"):  # each comes after what it needs
+        exprs = [x for e in variable.equations for x in equation_expressions(e)]
+        if set(references(*exprs)) - {variable.name} <= fixed:
+            fixed.add(variable.name)
+    return frozenset(v.name for v in model.of_role("let") if v.name in fixed)
+
+
+Groups = dict[str, dict[str, np.ndarray]]
+
+
+def sorted_posterior(model: ir.Model, groups: Groups) -> Groups:
+    """Draws of unknowns before those of lets; lets that no unknown reaches among the constants."""
+    posterior = groups.get("posterior")
+    if posterior is None:
+        return groups
+    fixed, lets = fixed_lets(model), {v.name for v in model.of_role("let")}
+    order = sorted(posterior, key=lambda n: (n in lets, _entries(posterior[n]) > MANY))
+    draws = {n: posterior[n] for n in order if n not in fixed}
+    constants = {n: posterior[n][0, 0] for n in order if n in fixed}
+    found: Groups = {**groups, "posterior": draws}
+    if constants:
+        found["constant_data"] = {**groups.get("constant_data", {}), **constants}
+    return found
+
+
+MANY = 20
+"""Variables with more entries than this come after the others in results."""
+
+
+def _entries(draws: np.ndarray) -> int:
+    return int(np.prod(draws.shape[2:], dtype=np.int64))
 
 
 def data_groups(model: ir.Model, bound: BoundData) -> dict[str, dict[str, np.ndarray]]:

@@ -18,7 +18,7 @@ from gendsl.runtime.data import BoundData
 
 __all__ = ["MANY_ROWS", "parameterised", "rows_per_member"]
 
-MANY_ROWS = 30
+MANY_ROWS = 10
 """With more rows a member than this, the centred form is sampled."""
 
 

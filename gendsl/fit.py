@@ -21,7 +21,7 @@ from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.engines import ENGINES, Setting
 from gendsl.runtime.evaluation import Evaluation, pointwise, scored
 from gendsl.runtime.failures import in_words
-from gendsl.runtime.labelling import axes_of, coords_of, data_groups
+from gendsl.runtime.labelling import axes_of, coords_of, data_groups, sorted_posterior
 from gendsl.runtime.parameterisation import parameterised
 from gendsl.runtime.posterior import predictive
 from gendsl.runtime.program import executable
@@ -71,7 +71,7 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
         )
         outcome = ENGINES[plan.method](setting)
     groups = {k: v for k, v in outcome.groups.items() if v}
-    groups |= data_groups(model, bound)
+    groups = sorted_posterior(model, {**groups, **data_groups(model, bound)})
     attrs: dict[str, Any] = {
         "kind": outcome.kind,
         "method": plan.method,
@@ -85,6 +85,7 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
         {**coords_of(model, bound), **outcome.coords},
         attrs,
         supports={v.name: str(v.type.support) for v in model.variables},
+        derived=frozenset(v.name for v in model.of_role("let")),
     )
     return Fit(compiled, bound, tree, settings)
 
