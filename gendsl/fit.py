@@ -290,6 +290,7 @@ class Fit:
         return Replay(
             self.compiled,
             bound,
+            self.data,
             values,
             params,
             known,

@@ -11,6 +11,7 @@ from gendsl.emit import axes
 from gendsl.emit import pycode as py
 from gendsl.emit.setting import Setting
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import references
 from gendsl.library.functions import FUNCTIONS
 from gendsl.library.functions.spec import FunctionSpec
 from gendsl.types import Size
@@ -85,7 +86,8 @@ class Emitter:
         setting = self.setting
         match expr:
             case ir.Reduce(value=value, axis=axis):
-                return axes.reduced(setting, expr, self._along(value, axis))
+                code = axes.reduced(setting, expr, self._along(value, axis))
+                return setting.once(expr.function, code) if self._is_kept(expr) else code
             case ir.Gather(value=value, axis=axis, index=index):
                 return axes.gathered(setting, expr, self._along(value, axis), self.expr(index))
             case ir.Select(value=value, axis=axis):
@@ -100,6 +102,12 @@ class Emitter:
                 return axes.collected(setting, expr, self.whole(value, plate))
             case _:
                 assert_never(expr)
+
+    def _is_kept(self, expr: ir.Reduce) -> bool:
+        """Whether a reduction is one number of the data of the fit, whatever is predicted."""
+        mentioned = references(expr.value)
+        fixed = bool(mentioned) and self.setting.fixed.issuperset(mentioned)
+        return fixed and isinstance(expr.axis, str) and not expr.type.plates
 
     def _along(self, value: ir.Expr, axis: str | int | None) -> ast.expr:
         return self.whole(value, axis) if isinstance(axis, str) else self.expr(value)

@@ -102,6 +102,7 @@ class Names:
         plates = [a.name for a in model.axes if a.kind != "dim"]
         self.sizes = self.dims | {p: self._fresh(f"n_{p}") for p in plates}
         self.plates = {p: self._fresh(f"{p}_plate") for p in plates}
+        self.kept = self._fresh("kept")
 
     def _fresh(self, wish: str) -> str:
         candidate = wish

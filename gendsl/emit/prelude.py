@@ -41,6 +41,16 @@ def collect(value, depth, event):
     return value.unsqueeze(-event - 1).transpose(-(depth + event + 1), -event - 1)
 '''
 
+ONCE = '''
+def once(kept, name, compute):
+    """`compute()`; or what `kept`, the constants of the data of a fit, has under `name`."""
+    if kept is None:
+        return compute()
+    if name not in kept:
+        kept[name] = compute()
+    return kept[name]
+'''
+
 JOINED = '''
 def joined(*values, event):
     """`values` one after the other along the first of their `event` event axes."""
@@ -58,6 +68,7 @@ def lagged(value, steps, dim):
 PRELUDE = {
     "collect": COLLECT,
     "joined": JOINED,
+    "once": ONCE,
     "lagged": LAGGED,
     "spread": SPREAD,
     "take": TAKE,

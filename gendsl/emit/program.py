@@ -10,6 +10,7 @@ from gendsl.emit.arguments import Arguments, aligned_data, computed_sizes
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.layout import Layout, Names, layout_of
+from gendsl.emit.main_part import main_part
 from gendsl.emit.observed import ObservedEmitter
 from gendsl.emit.prelude import PRELUDE
 from gendsl.emit.rendering import rendered
@@ -17,7 +18,7 @@ from gendsl.emit.setting import Setting
 from gendsl.emit.sites import SiteEmitter, Statement, window_of
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references
+from gendsl.ir.traversal import equation_expressions, fixed_lets, references
 from gendsl.semantics.supports import is_discrete
 from gendsl.source import Source, Span
 
@@ -38,6 +39,7 @@ class Program:
         observed: (variable, argument) for every observed variable; None means "draw it".
         known: (variable, argument) of the boolean masks of known entries.
         imputed: optional variables whose missing entries are latents of the program.
+        kept: the argument that takes constants of the data of the fit, if there are any.
         windows: observed variables whose general equation does not hold from the first step
             of a sequence on, and the first step at which it does.
         uses_runtime: whether it needs more than Pyro.
@@ -52,6 +54,7 @@ class Program:
     observed: tuple[tuple[str, str], ...]
     known: tuple[tuple[str, str], ...]
     imputed: tuple[str, ...]
+    kept: str | None
     windows: tuple[tuple[str, int], ...]
     uses_runtime: bool
 
@@ -66,14 +69,15 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
     body += _plates(model, setting, statements) + _grouped(setting, statements)
     doc: list[ast.stmt] = [ast.Expr(py.text(model.doc.strip()))] if model.doc else []
     everything = [*doc, *body] or [ast.Pass()]
-    function = ast.FunctionDef("model", arguments.signature(), everything, [], None)
+    kept = names.kept if setting.kept else None
+    function = ast.FunctionDef("model", arguments.signature(kept), everything, [], None)
     constants = computed_sizes(model, setting, closed=True)
     prelude = "\n\n\n".join(PRELUDE[n].strip("\n") for n in sorted(setting.used))
     text = rendered(function)
     tree = ast.Module([*constants, function], [])
     _locate(tree, model.source)
     return Program(
-        _text(model, plan, version, prelude, constants, text),
+        _text(model, plan, version, prelude, constants, text, setting.layout.max_plate_nesting),
         prelude,
         tree,
         setting.layout,
@@ -82,6 +86,7 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         arguments.observed,
         arguments.known,
         arguments.imputed,
+        kept,
         tuple(
             (v.name, window.first)
             for v in model.of_role("observed")
@@ -98,7 +103,8 @@ def _setting(model: ir.Model, names: Names, arguments: Arguments) -> Setting:
         layout = replace(layout, least=1)  # the plate of missing entries
     data = frozenset(v.name for v in model.of_role("input", "observed"))
     batched: set[str] = set()
-    setting = Setting(layout, names, data=data)
+    fixed = fixed_lets(model) | {v.name for v in model.of_role("input")}
+    setting = Setting(layout, names, data=data, fixed=fixed)
     for variable in model.variables:
         values = [e.value for e in variable.equations if e.value is not None]
         if variable.random or any(setting.varies(v) for v in values):
@@ -205,6 +211,7 @@ def _text(
     prelude: str,
     constants: list[ast.stmt],
     function: str,
+    nesting: int,
 ) -> str:
     imports = ["import math\n"] if "math." in function + prelude else []
     imports += ["import pyro", "import pyro.distributions as dist", "import torch"]
@@ -219,37 +226,8 @@ def _text(
     if prelude:
         parts.append("\n" + prelude)
     parts.append("\n" + function)
-    parts.append("\n" + _main(plan))
+    parts.append("\n" + main_part(plan, nesting))
     return "\n\n".join(parts) + "\n"
-
-
-MAIN = '''if __name__ == "__main__":  # python model.py data.npz
-    import sys
-
-    import numpy as np
-    from pyro.infer import MCMC, NUTS
-{imports}
-    torch.set_default_dtype(torch.float64)
-    arrays = np.load(sys.argv[1], allow_pickle=False)
-    data = {{
-        name: int(value) if value.ndim == 0 and value.dtype.kind == "i" else torch.as_tensor(value)
-        for name, value in arrays.items()
-    }}
-    kernel = NUTS({model})
-    mcmc = MCMC(kernel, num_samples=1000, warmup_steps=1000)
-    mcmc.run(**data)
-    mcmc.summary()'''
-
-
-def _main(plan: Plan) -> str:
-    """How to run the program by itself."""
-    if not plan.noncentred:
-        return MAIN.format(imports="", model="model")
-    config = ", ".join(f'"{n}": LocScaleReparam(0.0)' for n in plan.noncentred)
-    return MAIN.format(
-        imports="    from pyro.infer.reparam import LocScaleReparam\n",
-        model=f"pyro.poutine.reparam(model, {{{config}}})",
-    )
 
 
 def _locate(tree: ast.Module, source: Source) -> None:

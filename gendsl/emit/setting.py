@@ -37,6 +37,8 @@ class Setting:
         names: what things are called.
         batched: variables whose tensors may have dimensions beside those of their plates.
         data: variables that are data, in the order of their axes.
+        fixed: inputs, and lets of inputs alone.
+        kept: the constants of the data that predictions take from the fit, as they come up.
         used: names of the prelude functions that were needed.
         window: set while an equation that does not hold at every step is emitted.
     """
@@ -45,6 +47,8 @@ class Setting:
     names: Names
     batched: frozenset[str] = frozenset()
     data: frozenset[str] = frozenset()
+    fixed: frozenset[str] = frozenset()
+    kept: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     window: Window | None = None
 
@@ -52,6 +56,13 @@ class Setting:
         """A call of a function of the prelude."""
         self.used.add(name)
         return py.call(name, *args, **keywords)
+
+    def once(self, function: str, code: ast.expr) -> ast.expr:
+        """A constant of the data, computed once and kept for predictions."""
+        self.kept.append(f"{function}_{len(self.kept) + 1}")
+        nothing = ast.arguments([], [], None, [], [], None, [])
+        computed = ast.Lambda(nothing, code)
+        return self.helper("once", py.name(self.names.kept), py.text(self.kept[-1]), computed)
 
     @contextmanager
     def within(self, window: Window | None) -> Iterator[None]:

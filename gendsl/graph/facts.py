@@ -63,7 +63,7 @@ def derive_facts(model: ir.Model) -> Facts:
         params=tuple(v.name for v in model.of_role("param")),
         observed=tuple(v.name for v in model.of_role("observed")),
         location_scale=tuple(v.name for v in unknown if _is_location_scale(model, v)),
-        obstacles=tuple(o for v in finite for o in _obstacles(model, v)),
+        obstacles=(*(o for v in finite for o in _obstacles(model, v)), *_crossings(model, finite)),
         energies=len(model.energies),
         undirected=tuple(v.name for v in unknown if not v.equations),
         unnormalised=tuple(
@@ -135,6 +135,8 @@ def _obstacles(model: ir.Model, latent: ir.Variable) -> list[Obstacle]:
     plates = latent.type.plates
     tainted = {latent.name}
     found: list[Obstacle] = []
+    if latent.type.event:
+        found.append(Obstacle(latent.name, "its entries form one value; give them a plate"))
     for variable in model.variables:
         for equation in variable.equations:
             exprs = equation_expressions(equation)
@@ -165,6 +167,36 @@ def _energy_obstacles(model: ir.Model, latent: ir.Variable, tainted: set[str]) -
     return found
 
 
+def _crossings(model: ir.Model, finite: list[ir.Variable]) -> list[Obstacle]:
+    """Discrete latents of crossing plates that one factor ties: no order sums them out."""
+    by_name = {v.name: v for v in finite}
+    below: dict[str, set[str]] = {}
+    found: list[Obstacle] = []
+    for variable in model.variables:
+        exprs = [x for e in variable.equations for x in equation_expressions(e)]
+        tied = set().union(*(below.get(n, {n} & set(by_name)) for n in references(*exprs)))
+        if variable.role == "let":
+            below[variable.name] = tied
+        elif variable.random:
+            found += _crossing(by_name, tied | ({variable.name} & set(by_name)))
+    for energy in model.energies:
+        names = references(energy.value)
+        tied = set().union(*(below.get(n, {n} & set(by_name)) for n in names))
+        found += _crossing(by_name, tied)
+    return found
+
+
+def _crossing(by_name: dict[str, ir.Variable], tied: set[str]) -> list[Obstacle]:
+    several = sorted(tied)
+    for i, first in enumerate(several):
+        for second in several[i + 1 :]:
+            a, b = by_name[first].type.plates, by_name[second].type.plates
+            if not a <= b and not b <= a:
+                reason = f"it is tied to `{second}`, and their plates cross"
+                return [Obstacle(first, reason)]
+    return []
+
+
 def _misaligned(
     exprs: tuple[ir.Expr, ...], tainted: set[str], plates: frozenset[str]
 ) -> str | None:
@@ -175,6 +207,7 @@ def _misaligned(
                 | ir.Collect(value=value, plate=axis)
                 | ir.Select(value=value, axis=str() as axis)
                 | ir.Gather(value=value, axis=str() as axis)
+                | ir.Lag(value=value, sequence=axis)
             ):
                 if axis in plates and tainted & set(references(value)):
                     return f"members of the plate {axis} are combined or picked by an index"

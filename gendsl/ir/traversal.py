@@ -7,7 +7,14 @@ from typing import assert_never
 
 from gendsl.ir import nodes as ir
 
-__all__ = ["children", "distribution_expressions", "equation_expressions", "references", "walk"]
+__all__ = [
+    "children",
+    "distribution_expressions",
+    "equation_expressions",
+    "fixed_lets",
+    "references",
+    "walk",
+]
 
 
 def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
@@ -63,3 +70,13 @@ def references(*exprs: ir.Expr) -> dict[str, ir.Reference]:
         if isinstance(expr, ir.Reference):
             found.setdefault(expr.name, expr)
     return found
+
+
+def fixed_lets(model: ir.Model) -> frozenset[str]:
+    """The lets that depend on inputs and sizes alone: constants of the data."""
+    fixed = {v.name for v in model.of_role("input")}
+    for variable in model.of_role("let"):  # each comes after what it needs
+        exprs = [x for e in variable.equations for x in equation_expressions(e)]
+        if set(references(*exprs)) - {variable.name} <= fixed:
+            fixed.add(variable.name)
+    return frozenset(v.name for v in model.of_role("let") if v.name in fixed)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references
+from gendsl.ir.traversal import fixed_lets
 from gendsl.runtime.data import BoundData
 
-__all__ = ["axes_of", "coords_of", "data_groups", "fixed_lets", "sorted_posterior"]
+__all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior"]
 
 
 def axes_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
@@ -20,16 +20,6 @@ def coords_of(model: ir.Model, bound: BoundData) -> dict[str, np.ndarray]:
     """The labels of the members of every axis that has some."""
     names = {a.name for a in model.axes}
     return {n: np.asarray(v) for n, v in bound.labels.items() if n in names}
-
-
-def fixed_lets(model: ir.Model) -> frozenset[str]:
-    """The lets that depend on inputs and sizes alone: constants of the data."""
-    fixed = {v.name for v in model.of_role("input")}
-    for variable in model.of_role("let"):  # each comes after what it needs
-        exprs = [x for e in variable.equations for x in equation_expressions(e)]
-        if set(references(*exprs)) - {variable.name} <= fixed:
-            fixed.add(variable.name)
-    return frozenset(v.name for v in model.of_role("let") if v.name in fixed)
 
 
 Groups = dict[str, dict[str, np.ndarray]]

@@ -17,7 +17,7 @@ class _EmptyPlate(IndepMessenger):
 
     def __init__(self, name: str, dim: int) -> None:
         super().__init__(name, 1, dim)
-        self.size = 0
+        self.place, self.size = dim, 0
         self._indices = torch.arange(0)
 
     def _process_message(self, msg: Any) -> None:  # noqa: ANN401  Pyro's own type is wider
@@ -27,8 +27,8 @@ class _EmptyPlate(IndepMessenger):
         msg["cond_indep_stack"] = (frame, *msg["cond_indep_stack"])
         fn = msg.get("fn")
         if msg["type"] == "sample" and hasattr(fn, "expand"):
-            shape = [1] * (-self.dim - len(fn.batch_shape)) + list(fn.batch_shape)
-            shape[self.dim] = 0
+            shape = [1] * (-self.place - len(fn.batch_shape)) + list(fn.batch_shape)
+            shape[self.place] = 0
             msg["fn"] = fn.expand(shape)
 
 

@@ -88,8 +88,18 @@ def executable(
     bound: BoundData,
     dtype: torch.dtype,
     device: torch.device,
+    kept: Mapping[str, torch.Tensor] | None = None,
 ) -> Executable:
-    """A program with its data as tensors; counts become floats, categories stay whole."""
+    """A program with its data as tensors; counts become floats, categories stay whole.
+
+    Args:
+        program: what was emitted.
+        model: what it was emitted from.
+        bound: the data.
+        dtype: of the tensors.
+        device: of the tensors.
+        kept: constants of the data of a fit, to predict with; by default those of these data.
+    """
     arguments: dict[str, Any] = {a: bound.sizes[n] for n, a in program.sizes}
     for name, argument in (*program.inputs, *program.observed):
         if name not in bound.values:
@@ -102,4 +112,6 @@ def executable(
         if name in bound.missing:
             known = ~np.asarray(bound.missing[name], dtype=bool)
             arguments[argument] = torch.as_tensor(known, device=device)
+    if program.kept is not None:
+        arguments[program.kept] = dict(kept or {})
     return Executable(program, model, load_program(program, model), arguments, dict(bound.sizes))

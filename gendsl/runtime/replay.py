@@ -13,6 +13,7 @@ from gendsl.compiler import Compiled
 from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import BoundData
+from gendsl.runtime.density import Density
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.program import executable
 from gendsl.runtime.results import ESTIMATE
@@ -29,6 +30,7 @@ class Replay:
     Attributes:
         compiled: the model.
         bound: the data.
+        fitted: the data of the fit, whose constants are kept.
         values: draws of latents (draw, ...), sized for these data.
         params: values of params.
         known: for latents with new members, which of them the fit knew.
@@ -39,6 +41,7 @@ class Replay:
 
     compiled: Compiled
     bound: BoundData
+    fitted: BoundData
     values: Mapping[str, np.ndarray]
     params: Mapping[str, np.ndarray]
     known: Mapping[str, np.ndarray]
@@ -50,7 +53,13 @@ class Replay:
         """Call ``function(executable, values, params, known, seed=...)``."""
         model = self.compiled.checked.ir
         with tensors(self.dtype, self.device, self.seed), in_words(model):
-            ready = executable(self.compiled.program, model, self.bound, self.dtype, self.device)
+            program = self.compiled.program
+            kept: Mapping[str, torch.Tensor] = {}
+            if program.kept is not None:
+                fitted = executable(program, model, self.fitted, self.dtype, self.device)
+                Density(fitted)  # runs the program once, which computes them
+                kept = fitted.arguments[program.kept]
+            ready = executable(program, model, self.bound, self.dtype, self.device, kept)
             return function(ready, self.values, self.params, self.known, seed=self.seed, **options)
 
 
