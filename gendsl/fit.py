@@ -25,7 +25,7 @@ from gendsl.runtime.labelling import axes_of, coords_of, data_groups, sorted_pos
 from gendsl.runtime.parameterisation import parameterised
 from gendsl.runtime.posterior import predictive
 from gendsl.runtime.program import executable
-from gendsl.runtime.rebasing import rebased, rebased_params
+from gendsl.runtime.rebasing import rebased, rebased_params, verify_constants
 from gendsl.runtime.replay import Replay, unknown_draws
 from gendsl.runtime.results import ESTIMATE, build_tree
 from gendsl.runtime.summary import Kind, Summary, summarise
@@ -285,6 +285,7 @@ class Fit:
         values, params = unknown_draws(model, self.tree, draws or PREDICTIVE_DRAWS)
         known: dict[str, np.ndarray] = {}
         if not identity:
+            verify_constants(model)
             values, known = rebased(model, values, bound)
             params = rebased_params(model, params, bound)
         return Replay(

@@ -221,6 +221,11 @@ _LATER = {
         "`simulate` for a model with `energy`",
         "`fit` for the same model",
     ),
+    "GD916": (
+        "Predictions with a value of the data that is reduced over one plate and varies over another",
+        "`let centre[g] = mean(x, n)` with `input x[g, n]: real`, and `fit.predict(...)`",
+        "`input centre[g]: real`, computed beforehand",
+    ),
 }
 """What later versions run: what it is, an example, and what to write until then."""
 

@@ -13,13 +13,40 @@ __all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior"]
 
 def axes_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
     """For every variable the names of its axes in results; "" where a size has no name."""
-    return {v.name: (*v.axes, *(s.name or "" for s in v.type.event)) for v in model.variables}
+    found = {v.name: (*v.axes, *(s.name or "" for s in v.type.event)) for v in model.variables}
+    for variable in model.of_role("observed"):
+        if variable.optional and not variable.type.event:
+            found[f"{variable.name}_missing"] = (_missing_axis(variable.name),)
+    return found
 
 
 def coords_of(model: ir.Model, bound: BoundData) -> dict[str, np.ndarray]:
-    """The labels of the members of every axis that has some."""
+    """The labels of the members of every axis that has some, and of missing entries."""
     names = {a.name for a in model.axes}
-    return {n: np.asarray(v) for n, v in bound.labels.items() if n in names}
+    labels = {n: np.asarray(v) for n, v in bound.labels.items() if n in names}
+    for name, mask in bound.missing.items():
+        variable = model.variable(name)
+        if mask.ndim == len(variable.axes):
+            labels[_missing_axis(name)] = _entry_labels(variable, mask, labels)
+    return labels
+
+
+def _missing_axis(name: str) -> str:
+    return f"{name}_missing_entry"
+
+
+def _entry_labels(
+    variable: ir.Variable, mask: np.ndarray, labels: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Which members of its plates the missing entries of a variable belong to."""
+    numbers = np.nonzero(mask)
+    columns = [
+        np.asarray(labels.get(axis, np.arange(mask.shape[k])))[numbers[k]]
+        for k, axis in enumerate(variable.axes)
+    ]
+    if len(columns) == 1:
+        return columns[0]
+    return np.array([", ".join(map(str, entry)) for entry in zip(*columns, strict=True)])
 
 
 Groups = dict[str, dict[str, np.ndarray]]

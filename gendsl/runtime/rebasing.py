@@ -8,9 +8,37 @@ import numpy as np
 
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import equation_expressions, fixed_lets, references, walk
 from gendsl.runtime.data import BoundData
 
-__all__ = ["rebased", "rebased_params"]
+__all__ = ["rebased", "rebased_params", "verify_constants"]
+
+
+def verify_constants(model: ir.Model) -> None:
+    """Refuse to predict where a constant of the data would have to follow members of a plate.
+
+    Raises:
+        DataError: GD916.
+    """
+    fixed = fixed_lets(model) | {v.name for v in model.of_role("input")}
+    exprs = [x for v in model.variables for e in v.equations for x in equation_expressions(e)]
+    found = [
+        Diagnostic(
+            "GD916",
+            f"this value of the data is reduced over `{e.axis}` and varies over "
+            f"`{sorted(e.type.plates)[0]}`; this version cannot carry it over to new data yet",
+            e.span,
+            help="compute it beforehand and give it as an input",
+        )
+        for e in walk(*exprs)
+        if isinstance(e, ir.Reduce)
+        and isinstance(e.axis, str)
+        and e.type.plates
+        and references(e.value)
+        and fixed.issuperset(references(e.value))
+    ]
+    if found:
+        raise DataError(found, model.source)
 
 
 def rebased(

@@ -57,3 +57,17 @@ def test_an_entry_of_a_let_that_never_varies_is_no_alarm():
     data = {"group": [0, 0, 1, 1], "y": [0.1, -0.2, 0.8, 1.1]}
     fit = gendsl.compile(text).fit(data, seed=2, chains=4, draws=400, warmup=300, progress=False)
     assert fit.summary().verdict.exit_status == 0
+
+
+def test_a_constant_that_varies_over_another_plate_is_refused_in_predictions():
+    text = """model M
+    plate g  plate n
+    input x[g, n]: real
+    latent b ~ Normal(0, 1)
+    let centre[g] = mean(x, n)
+    observe y[g] ~ Normal(b * centre, 1)
+    """
+    data = {"x": [[1.0, 2.0], [3.0, 5.0]], "y": [1.0, 2.0]}
+    fit = gendsl.compile(text).fit(data, chains=1, draws=20, warmup=20, progress=False)
+    with pytest.raises(gendsl.DataError, match="GD916"):
+        fit.predict({"x": [[1.0, 2.0]]})
