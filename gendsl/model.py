@@ -13,6 +13,7 @@ import xarray as xr
 
 from gendsl.compiler import Compiled, compile_source, replan
 from gendsl.diagnostics import DataError, Diagnostic, nearest
+from gendsl.fit import Fit, FitSettings, run_fit
 from gendsl.inference.plan import Plan
 from gendsl.inspection.diagram import plate_diagram_svg
 from gendsl.ir import nodes as ir
@@ -22,7 +23,6 @@ from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.failures import in_words
-from gendsl.fit import Fit, FitSettings, run_fit
 from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import merged, site_values
 from gendsl.runtime.program import executable

@@ -26,9 +26,9 @@ NOWHERE = Span(0, 0)
 
 @dataclass(frozen=True)
 class Source:
-    """A model text with its display name.
+    r"""A model text with its display name.
 
-    Line endings are normalised to ``\\n`` before a source is made, so that positions
+    Line endings are normalised to ``\n`` before a source is made, so that positions
     are the same whatever the file used.
 
     Attributes:

@@ -101,7 +101,8 @@ class Size:
             return "0"
         parts = []
         for names, coefficient in sorted(self.terms, key=lambda t: (not t[0], t[0])):
-            body = " * ".join(([] if abs(coefficient) == 1 and names else [str(abs(coefficient))]) + [*names])
+            factor = [] if abs(coefficient) == 1 and names else [str(abs(coefficient))]
+            body = " * ".join([*factor, *names])
             sign = "-" if coefficient < 0 else "+"
             parts.append((sign, body))
         first = ("-" if parts[0][0] == "-" else "") + parts[0][1]

@@ -132,7 +132,9 @@ def random_point(
 def _random_sizes(
     model: ir.Model, rng: np.random.Generator, largest: int, sizes: dict[str, int]
 ) -> dict[str, int]:
-    longest = max((e.steps for e in _expressions(model) if isinstance(e, ir.Lag)), default=0)
+    lags = [e.steps for e in _expressions(model) if isinstance(e, ir.Lag)]
+    literal = [e.step for v in model.variables for e in v.equations if e.step is not None]
+    longest = max([*lags, *literal], default=0)
     waiting = [a for a in model.axes if a.name not in sizes]
     for axis in [a for a in waiting if a.size is None]:
         least = longest + 1 if axis.kind == "sequence" and longest else 2

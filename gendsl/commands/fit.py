@@ -14,8 +14,8 @@ from gendsl.library.methods import METHODS, OptionSpec
 
 if TYPE_CHECKING:
     from gendsl.compiler import Compiled
-    from gendsl.runtime.data import BoundData
     from gendsl.fit import Fit
+    from gendsl.runtime.data import BoundData
 
 __all__ = ["COMMAND"]
 

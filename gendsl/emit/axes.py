@@ -123,8 +123,10 @@ def member_numbers(setting: Setting, expr: ir.MemberNumber) -> ast.expr:
 def lagged(setting: Setting, expr: ir.Lag, code: ast.expr) -> ast.expr:
     """Earlier values along a sequence, at the steps of the window; else NaN before the first."""
     rank, window = len(expr.type.event), setting.window
+    right = py.number(-(setting.layout.depths[expr.sequence] + rank))
+    if window is not None and window.sequence == expr.sequence and window.masked:
+        return setting.helper("earlier", code, py.number(expr.steps), right)
     if window is not None and window.sequence == expr.sequence:
         key = py.slice_from(window.first - expr.steps, -expr.steps)
         return setting.along(expr.sequence, code, key, rank)
-    right = py.number(-(setting.layout.depths[expr.sequence] + rank))
     return setting.helper("lagged", code, py.number(expr.steps), right)

@@ -23,7 +23,7 @@ RESERVED = {
     *dir(builtins),
     "pyro", "torch", "dist", "constraints", "math", "runtime", "poutine", "self", "obs", "np",
     "model", "gendsl", "main", "data", "inf", "nan", "NUTS", "MCMC",
-    "collect", "joined", "lagged", "spread", "take",
+    "collect", "earlier", "joined", "lagged", "spread", "take",
 }
 
 

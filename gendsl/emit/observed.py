@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from gendsl.emit import pycode as py
-from gendsl.emit.setting import Setting
-from gendsl.emit.sites import SiteEmitter, Statement, enumerated, has_children, window_of
+from gendsl.emit.setting import Setting, Window
+from gendsl.emit.sites import SiteEmitter, Statement, enumerated, has_children
 from gendsl.ir import nodes as ir
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.semantics.supports import hull, is_discrete
@@ -43,7 +43,7 @@ class ObservedEmitter:
             return [self._summed(variable, name)]
         result = [self._filled(variable, name)] if imputed else []
         known = py.name(f"{name}_known") if variable.optional and not imputed else None
-        window = window_of(self.sites.model, variable)
+        window = self.sites.window(variable)
         if window is None and all(e.step is None for e in variable.equations):
             return [*result, self._whole(variable, name, known)]
         return [*result, *self._steps(variable, name, known)]
@@ -60,7 +60,7 @@ class ObservedEmitter:
         self, variable: ir.Variable, name: str, known: ast.expr | None
     ) -> list[Statement]:
         """A site for each literal step, and one for the general equation where it holds."""
-        window = window_of(self.sites.model, variable)
+        window = self.sites.window(variable)
         assert window is not None
         result = []
         for equation in variable.equations:
@@ -72,15 +72,30 @@ class ObservedEmitter:
             site = self.sites.site(variable, law, f"{variable.name}[{equation.step}]", obs=given)
             plates = variable.type.plates - {window.sequence}
             result.append(Statement(plates, (py.run(site, variable.span),)))
-        general = next(e for e in variable.equations if e.step is None)
-        key = py.slice_from(window.first)
-        given, mask = self._cut(variable, window.sequence, name, known, key)
-        mask = self._without_literals(variable, window.sequence, window.first, mask)
-        with self._setting.within(window):
-            law = self.sites.law(variable, general, mask)
-        site = self.sites.site(variable, law, obs=given)
-        result.append(Statement(variable.type.plates, (py.run(site, variable.span),), window))
+        result.append(self._general(variable, window, name, known))
         return result
+
+    def _general(
+        self, variable: ir.Variable, window: Window, name: str, known: ast.expr | None
+    ) -> Statement:
+        """The site of the general equation, without the literal steps that it reaches."""
+        equation = next(e for e in variable.equations if e.step is None)
+        given: ast.expr = py.name(name)
+        mask = known
+        if not window.masked:
+            key = py.slice_from(window.first)
+            given, mask = self._cut(variable, window.sequence, name, known, key)
+        steps = [e.step for e in variable.equations if e.step is not None]
+        later = tuple(s for s in steps if s > window.first)
+        if later or window.masked:
+            rank = len(variable.type.event) - tied_axes(variable)
+            held = self._setting.held(window, later, rank)
+            mask = held if mask is None else ast.BinOp(mask, ast.BitAnd(), held)
+        with self._setting.within(window):
+            law = self.sites.law(variable, equation, mask)
+        site = self.sites.site(variable, law, obs=given)
+        cut = None if window.masked else window
+        return Statement(variable.type.plates, (py.run(site, variable.span),), cut)
 
     def _cut(
         self,
@@ -98,21 +113,6 @@ class ObservedEmitter:
         part = self._setting.along(sequence, known, key, rank - tied_axes(variable))
         some_missing = py.call("torch.is_tensor", known)
         return given, ast.IfExp(some_missing, part, ast.Constant(value=True))
-
-    def _without_literals(
-        self, variable: ir.Variable, sequence: str, first: int, mask: ast.expr | None
-    ) -> ast.expr | None:
-        """The mask without the literal steps among those of the general equation."""
-        later = [e.step for e in variable.equations if e.step is not None and e.step > first]
-        rank = len(variable.type.event) - tied_axes(variable)
-        axes = self._setting.layout.depths[sequence] - 1 + rank
-        for step in later:
-            size = py.name(self._setting.names.sizes[sequence])
-            steps = py.call("torch.arange", py.number(first), size)
-            other = ast.Compare(steps, [ast.NotEq()], [py.number(step)])
-            general = self._setting.lifted(other, axes)
-            mask = general if mask is None else ast.BinOp(mask, ast.BitAnd(), general)
-        return mask
 
     # Covariates with missing entries
 

@@ -65,8 +65,16 @@ def lagged(value, steps, dim):
     return torch.cat([start, value.narrow(dim, 0, max(value.shape[dim] - steps, 0))], dim)
 '''
 
+EARLIER = '''
+def earlier(value, steps, dim):
+    """`value` some steps earlier along `dim`; the first one for the steps before it."""
+    steps = torch.clamp(torch.arange(value.shape[dim]) - steps, min=0)
+    return value.index_select(dim, steps)
+'''
+
 PRELUDE = {
     "collect": COLLECT,
+    "earlier": EARLIER,
     "joined": JOINED,
     "once": ONCE,
     "lagged": LAGGED,

@@ -22,10 +22,15 @@ ELLIPSIS = ast.Constant(...)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The steps of a sequence at which an equation holds: from `first` on."""
+    """The steps of a sequence at which an equation holds: from `first` on.
+
+    Where a latent that is summed out stands on the sequence, its steps must stay together:
+    then all of them are computed, and those before the window are `masked`.
+    """
 
     sequence: str
     first: int
+    masked: bool = False
 
 
 @dataclass(slots=True)
@@ -120,7 +125,7 @@ class Setting:
     def plate_size(self, plate: str) -> ast.expr:
         """The number of members of a plate, within the window."""
         size = py.name(self.names.sizes[plate])
-        if self.window is None or self.window.sequence != plate:
+        if self.window is None or self.window.sequence != plate or self.window.masked:
             return size
         return ast.BinOp(size, ast.Sub(), py.number(self.window.first))
 
@@ -138,14 +143,30 @@ class Setting:
 
     def windowed(self, code: ast.expr, plates: frozenset[str], rank: int) -> ast.expr:
         """The steps of a value that lie in the window."""
-        if self.window is None or self.window.sequence not in plates:
+        window = self.window
+        if window is None or window.sequence not in plates or window.masked:
             return code
-        return self.along(self.window.sequence, code, py.slice_from(self.window.first), rank)
+        return self.along(window.sequence, code, py.slice_from(window.first), rank)
 
     def padded(self, code: ast.expr, rank: int) -> ast.expr:
         """A value within the window as one over the whole sequence, NaN where there is none."""
         assert self.window is not None
+        nan = py.attribute("math", "nan")
+        if self.window.masked:
+            return py.call("torch.where", self.held(self.window, (), rank), code, nan)
         right = self.layout.depths[self.window.sequence] - 1 + rank
         pads = [py.number(0)] * (2 * right) + [py.number(self.window.first), py.number(0)]
-        nan = py.attribute("math", "nan")
         return py.call("torch.nn.functional.pad", code, py.tuple_of(pads), value=nan)
+
+    def held(self, window: Window, without: tuple[int, ...], rank: int) -> ast.expr:
+        """Whether the general equation holds at a step, for a value of event rank `rank`."""
+        size = py.name(self.names.sizes[window.sequence])
+        start = [] if window.masked else [py.number(window.first)]
+        steps = py.call("torch.arange", *start, size)
+        tests: list[ast.expr] = [
+            ast.Compare(steps, [ast.NotEq()], [py.number(step)]) for step in without
+        ]
+        if window.masked:
+            tests.insert(0, ast.Compare(steps, [ast.GtE()], [py.number(window.first)]))
+        right = self.layout.depths[window.sequence] - 1 + rank
+        return self.lifted(py.join(ast.BitAnd(), tests), right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gendsl.emit import pycode as py
 from gendsl.emit.distributions import DistributionEmitter
@@ -12,6 +12,7 @@ from gendsl.emit.setting import Setting, Window
 from gendsl.emit.supports import constraint, plain_start
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.semantics.supports import is_discrete
 from gendsl.types import Index
 
 __all__ = ["SiteEmitter", "Statement", "enumerated", "has_children", "window_of"]
@@ -78,6 +79,28 @@ class SiteEmitter:
         """What a variable is called in the program."""
         return self.setting.names.variables[variable.name]
 
+    def window(self, variable: ir.Variable) -> Window | None:
+        """The steps of the general equation, masked where a summed-out latent stands on them."""
+        found = window_of(self.model, variable)
+        if found is None:
+            return None
+        stack = [x for e in variable.equations for x in equation_expressions(e)]
+        seen: set[str] = set()
+        while stack:
+            for name in references(stack.pop()):
+                other = self.model.variable(name)
+                if self._summed_out(other) and found.sequence in other.type.plates:
+                    return replace(found, masked=True)
+                if other.role == "let" and name not in seen:
+                    seen.add(name)
+                    stack += [e.value for e in other.equations if e.value is not None]
+        return found
+
+    def _summed_out(self, variable: ir.Variable) -> bool:
+        """Whether a variable is enumerated, or missing entries of it are."""
+        missing = variable.optional and is_discrete(variable.type.support)
+        return missing or variable.name in self.enumerated
+
     def site(
         self,
         variable: ir.Variable,
@@ -111,7 +134,7 @@ class SiteEmitter:
         equation = variable.equations[-1]
         assert equation.value is not None
         setting, rank = self.setting, len(variable.type.event)
-        with setting.within(window_of(self.model, variable)):
+        with setting.within(self.window(variable)):
             value = self.emitter.tensor(equation.value)
             if equation.value.type.plates != variable.type.plates:
                 value = ast.BinOp(value, ast.Add(), self._zeros(variable))

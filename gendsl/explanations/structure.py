@@ -222,7 +222,7 @@ _LATER = {
         "`fit` for the same model",
     ),
     "GD916": (
-        "Predictions with a value of the data that is reduced over one plate and varies over another",
+        "Predictions where a value of the data is reduced over one of its plates",
         "`let centre[g] = mean(x, n)` with `input x[g, n]: real`, and `fit.predict(...)`",
         "`input centre[g]: real`, computed beforehand",
     ),

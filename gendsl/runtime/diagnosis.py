@@ -154,10 +154,9 @@ def _rows(name: str, array: xr.DataArray, named: list[str]) -> Iterator[_Row]:
     flat = values.reshape(-1, *values.shape[-2:]).astype(np.float64)
     states = _states(flat, discrete=discrete, matrix=flat.shape[0] > 1 and array.ndim >= 4)
     if array.attrs.get("derived"):  # what a let is made of may be constant, or not exist yet
-        undefined = np.isnan(flat).reshape(len(flat), -1).all(axis=1).tolist()
         states = [
-            "structural" if s == "constant" or u else s
-            for s, u in zip(states, undefined, strict=True)
+            "structural" if s == "constant" or bool(np.isnan(entry).all()) else s
+            for s, entry in zip(states, flat, strict=True)
         ]
     for label, entry, state in zip(entry_labels(name, ordered), flat, states, strict=True):
         if not is_nominal(array):

@@ -28,9 +28,7 @@ def merged(parts: list[Arrays]) -> Arrays:
     return {n: np.concatenate([p[n] for p in parts]) for n in parts[0]} if parts else {}
 
 
-def site_values(
-    batch: Batch, trace: Trace, names: list[str], count: int
-) -> Arrays:
+def site_values(batch: Batch, trace: Trace, names: list[str], count: int) -> Arrays:
     """Natural values of variables at the sites of a batched trace."""
     found: Arrays = {}
     for name in names:
@@ -170,9 +168,7 @@ def predictive(
     parts: list[Arrays] = []
     for piece in chunks(count, 2 * batch.width()):
         length = piece.stop - piece.start
-        values = {
-            n: batch.batched(model.variable(n), d[piece]) for n, d in posterior.items()
-        }
+        values = {n: batch.batched(model.variable(n), d[piece]) for n, d in posterior.items()}
         trace = batch.trace(length, values, fixed, masks)
         wanted = [n for n in names if n not in windows]
         latents = [v.name for v in model.of_role("latent")]

@@ -51,9 +51,7 @@ class Executable:
 
     def without(self, names: frozenset[str]) -> Executable:
         """The same, with the observed variables `names` to be drawn instead of given."""
-        dropped: dict[str, bool | None] = {
-            a: None for n, a in self.program.observed if n in names
-        }
+        dropped: dict[str, bool | None] = {a: None for n, a in self.program.observed if n in names}
         for name, argument in self.program.known:
             if name in names:
                 dropped[argument] = None if name in self.program.imputed else True

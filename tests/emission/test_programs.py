@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from pathlib import Path
 
 import numpy as np
 import pyro.distributions as dist
@@ -22,7 +23,7 @@ from gendsl.runtime.backend import tensors
 from gendsl.runtime.density import Density
 from gendsl.runtime.narrowed import Truncated
 from gendsl.runtime.posterior import complete, predictive
-from gendsl.syntax.reading import source_from_text
+from gendsl.syntax.reading import read_source, source_from_text
 
 DOUBLE = torch.float64, torch.device("cpu"), 0
 
@@ -197,6 +198,15 @@ def test_imputed_entries_come_back_in_the_order_of_the_data():
         raw["x_missing"] = np.tile(aligned[~np.isnan(aligned)], (5, 1))
         found = complete(program, (), raw, discrete=False, seed=0)
     np.testing.assert_array_equal(found["x_missing"], np.tile(entries, (5, 1)))
+
+
+def test_latents_of_a_sequence_with_lags_are_summed_out():
+    path = Path(__file__).parent / "models" / "lags_and_categories.gen"
+    model = compile_source(read_source(path))
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        point = random_point(model.checked.ir, rng, sizes={"t": 4, "s": 1})
+        assert emitted(model, point) == pytest.approx(expected(point), rel=1e-9)
 
 
 def test_steps_without_an_equation_are_not_predicted():

@@ -38,7 +38,12 @@ def test_unit_axis_against_a_plate_is_refused_at_check():
 
 
 def test_unit_axis_in_the_data_is_refused_at_bind():
-    text = "model M plate n input x[n]: real latent b ~ Normal(0, 1) observe y[n] ~ Normal(b * x, 1)"
+    text = """model M
+    plate n
+    input x[n]: real
+    latent b ~ Normal(0, 1)
+    observe y[n] ~ Normal(b * x, 1)
+    """
     error = bind_codes(text, {"x": np.ones((3, 1)), "y": np.ones(3)})
     assert "(3, 1)" in str(error)
 
