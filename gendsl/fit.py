@@ -136,7 +136,7 @@ class Fit:
                     Diagnostic(
                         "GD814",
                         "this fit is a point estimate and has no posterior draws",
-                        help="use `fit.estimate`, or fit with `infer='nuts'`",
+                        help="use `fit.estimate`; a fit of latents by `nuts` has draws",
                     )
                 ]
             )

@@ -26,6 +26,7 @@ from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import merged, site_values
 from gendsl.runtime.program import executable
+from gendsl.runtime.rebasing import is_improper
 from gendsl.runtime.results import build_tree
 from gendsl.syntax.reading import read_source, source_from_text
 
@@ -188,29 +189,16 @@ class Model:
         found: dict[str, torch.Tensor] = {}
         for name, value in values.items():
             if name not in unknown:
-                near = nearest(name, unknown)
-                wrong.append(
-                    Diagnostic(
-                        "GD818",
-                        f"the model has no latent or param called `{name}`",
-                        help=f"did you mean `{near}`?" if near else None,
-                    )
-                )
+                wrong.append(_unknown_name(name, unknown))
                 continue
             variable = unknown[name]
-            array = np.asarray(value, dtype=float)
+            array = _numbers(value)
             shape = (
                 *(bound.sizes[a] for a in variable.axes),
                 *(s.evaluate(dict(bound.sizes)) for s in variable.type.event),
             )
-            if array.shape != shape:
-                wrong.append(
-                    Diagnostic(
-                        "GD819",
-                        f"`{name}` has shape {shape}, but the value given has {array.shape}",
-                        variable.span,
-                    )
-                )
+            if array is None or array.shape != shape:
+                wrong.append(_wrong_value(variable, array, shape))
                 continue
             layout = batch.executable.program.layout
             whole = batch.batched(variable, array[None])[0]
@@ -285,8 +273,7 @@ class Model:
                 help="give it a proper prior, such as Normal(0, 10)",
             )
             for v in self._ir.of_role("latent", "observed")
-            if not v.equations
-            or any(e.distribution and e.distribution.name == "Flat" for e in v.equations)
+            if is_improper(v)
         ]
         if self.compiled.program.windows:
             name = self.compiled.program.windows[0][0]
@@ -308,6 +295,37 @@ class Model:
             )
         if wrong:
             raise DataError(wrong, self._ir.source)
+
+
+def _unknown_name(name: str, unknown: Mapping[str, ir.Variable]) -> Diagnostic:
+    near = nearest(name, unknown)
+    listed = ", ".join(f"`{n}`" for n in unknown)
+    remedy = f"its unknowns are {listed}" if unknown else None
+    return Diagnostic(
+        "GD818",
+        f"the model has no latent or param called `{name}`",
+        help=f"did you mean `{near}`?" if near else remedy,
+    )
+
+
+def _wrong_value(
+    variable: ir.Variable, array: np.ndarray | None, shape: tuple[int, ...]
+) -> Diagnostic:
+    wanted = f"an array of shape {shape}" if shape else "a single number"
+    has = "is not made of numbers" if array is None else f"has shape {array.shape}"
+    return Diagnostic(
+        "GD819",
+        f"`{variable.name}` needs {wanted}, but the value given {has}",
+        variable.span,
+    )
+
+
+def _numbers(value: object) -> np.ndarray | None:
+    """A value as an array of numbers; None if it is none."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return None
 
 
 def load(path: str | Path) -> Model:

@@ -39,7 +39,8 @@ def verify_target(target: str | None, *, overwrite: bool, inputs: Sequence[str] 
         raise _refusal("GD809", f"cannot write {target}: it is a folder", "name a file in it")
     for name in inputs:
         if path.exists() and os.path.exists(name) and os.path.samefile(path, name):
-            raise _refusal("GD831", f"{target} is read by this command and not replaced by it")
+            message = f"{target} is read by this command and not replaced by it"
+            raise _refusal("GD831", message, "name another file")
     if path.is_file() and not overwrite:
         raise _refusal(
             "GD830", f"{target} exists already", "name another file, or pass --overwrite"

@@ -122,7 +122,8 @@ def _verify_suits(run: SavedRun, kind: str) -> None:
             [Diagnostic("GD812", message, help="leave `--kind` out to draw what suits it")]
         )
     if kind == "rank" and run.tree["posterior"].sizes.get("chain", 0) < 2:
-        raise DataError([Diagnostic("GD812", "a rank plot compares chains, and there is one")])
+        message = "a rank plot compares chains, and there is one"
+        raise DataError([Diagnostic("GD812", message, help="fit with more chains")])
 
 
 def _with_replications(run: SavedRun) -> xr.DataTree:

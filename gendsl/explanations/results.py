@@ -59,9 +59,9 @@ CODES: dict[str, tuple[str, str]] = {
         "Python objects are refused, since reading them back would mean to run them.",
     ),
     "GD811": (
-        "no such quantity in the results",
-        "A summary or a plot was asked for a name that the results do not hold. Latents, params "
-        "and `let`s of the model are there, under the names that the model gives them.",
+        "no such quantity",
+        "A summary, a plot or a question about the graph was asked for a name that is not there. "
+        "Latents, params and `let`s of the model are, under the names that the model gives them.",
     ),
     "GD812": (
         "the results do not hold what this needs",

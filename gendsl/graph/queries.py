@@ -63,7 +63,7 @@ def _require(graph: nx.DiGraph, *names: str) -> None:
             raise DataError(
                 [
                     Diagnostic(
-                        "GD801",
+                        "GD811",
                         f"`{name}` is not a variable of `{graph.graph['name']}`",
                         help=f"did you mean `{near}`?" if near else None,
                     )

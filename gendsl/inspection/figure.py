@@ -85,7 +85,8 @@ def group(tree: xr.DataTree, name: str) -> xr.Dataset:
     if name not in tree.children:
         has = ", ".join(sorted(tree.children)) or "nothing"
         message = f"the results have no group {name!r}, which this plot needs; they hold {has}"
-        raise DataError([Diagnostic("GD812", message)])
+        remedy = "a point estimate has a forest plot" if "estimate" in tree.children else None
+        raise DataError([Diagnostic("GD812", message, help=remedy)])
     return tree[name].to_dataset()
 
 
@@ -99,7 +100,7 @@ def chosen(dataset: xr.Dataset, names: Sequence[str] | None) -> list[str]:
     for name in names or ():
         if name not in known:
             like = nearest(name, known)
-            remedy = f"did you mean {like!r}?" if like else f"there are {', '.join(known)}"
+            remedy = f"did you mean {like!r}?" if like else f"they have {', '.join(known)}"
             message = f"the results have no variable {name!r}"
             raise DataError([Diagnostic("GD811", message, help=remedy)])
     return known if names is None else list(names)

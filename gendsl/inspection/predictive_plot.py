@@ -125,15 +125,15 @@ def _chosen(tree: xr.DataTree, names: Sequence[str] | None) -> list[str]:
     group(tree, "observed_data")
     group(tree, "posterior_predictive")
     known = replicated(tree)
-    for name in names or ():
-        if name not in known:
-            like = nearest(name, known)
-            remedy = f"did you mean {like!r}?" if like else f"there are {', '.join(known)}"
-            message = f"{name!r} is not both observed and replicated"
-            raise DataError([Diagnostic("GD811", message, help=remedy)])
     if not known:
         message = "no variable is both observed and replicated"
         raise DataError([Diagnostic("GD812", message)])
+    for name in names or ():
+        if name not in known:
+            like = nearest(name, known)
+            remedy = f"did you mean {like!r}?" if like else f"those that are: {', '.join(known)}"
+            message = f"{name!r} is not both observed and replicated"
+            raise DataError([Diagnostic("GD811", message, help=remedy)])
     return known if names is None else list(names)
 
 

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.diagnostics import DataError
 from gendsl.runtime.stored_files import (
+    COPY_AGAIN,
     check_sum,
     decode_facts,
     encode_facts,
@@ -47,6 +48,7 @@ FORMAT = "gendsl-run"
 FORMAT_VERSION = 1
 
 MODEL, DATA, RESULTS, META = "model.gen", "data.npz", "posterior.nc", "meta.json"
+WRITTEN_BY = "a saved run is a folder that `fit.save` or `gendsl fit --out` wrote"
 OWNED = frozenset({MODEL, DATA, RESULTS, META, "plots"})
 """What a run's folder may hold and lose when it is overwritten."""
 
@@ -221,8 +223,6 @@ def verify_target(folder: str | Path, *, overwrite: bool = False) -> None:
     target = Path(os.path.realpath(folder))
     _check_target(target, overwrite=overwrite)
     parent = next(p for p in target.parents if os.path.lexists(p))
-    if not parent.is_dir():
-        raise refuse("GD809", f"cannot write {folder}: {parent} is not a folder")
     with _writing(target):
         probe = _sibling(parent / target.name)
         probe.mkdir()
@@ -231,6 +231,10 @@ def verify_target(folder: str | Path, *, overwrite: bool = False) -> None:
 
 def _check_target(target: Path, *, overwrite: bool) -> None:
     if not os.path.lexists(target):
+        parent = next(p for p in target.parents if os.path.lexists(p))
+        if not parent.is_dir():
+            message = f"cannot write {target}: {parent} is not a folder"
+            raise refuse("GD809", message, "choose another folder")
         return
     if not target.is_dir():
         raise refuse("GD806", f"{target} is a file, not a folder", "choose another folder")
@@ -272,9 +276,9 @@ def _publish(draft: Path, target: Path) -> None:
 
 def _read_meta(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
-        raise refuse("GD801", f"there is no folder {folder}")
+        raise refuse("GD801", f"there is no folder {folder}", WRITTEN_BY)
     if not os.path.lexists(folder / META):
-        raise refuse("GD801", f"{folder} is not a saved run: it has no {META}")
+        raise refuse("GD801", f"{folder} is not a saved run: it has no {META}", WRITTEN_BY)
     facts = decode_facts(folder / META)
     if facts.get("format") != FORMAT:
         raise refuse("GD801", f"{folder / META} does not describe a run of gendsl")
@@ -359,5 +363,4 @@ def _compare(path: Path, recorded: object) -> None:
         code = "GD803"
     else:
         message, code = f"{path} was changed since it was written", "GD804"
-    remedy = "copy the whole folder again, or fit again"
-    raise DataError([Diagnostic(code, message, help=remedy)])
+    raise refuse(code, message, COPY_AGAIN)

@@ -49,7 +49,7 @@ def in_words(model: ir.Model) -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, RuntimeError, ArithmeticError, MemoryError) as error:
+    except (ValueError, RuntimeError, ArithmeticError, MemoryError, IndexError) as error:
         found = explained(error, model)
         if found is None:
             raise
@@ -65,14 +65,15 @@ def explained(error: BaseException, model: ir.Model) -> DataError | None:
                     "GD827",
                     "there is not enough memory for this model and these data",
                     _place(error.__traceback__, model.source) or model.span,
-                    help="use fewer draws at a time, or float32",
+                    help="use fewer draws, chains or rows, or float32",
                 )
             ],
             model.source,
         )
     span = _place(error.__traceback__, model.source)
     if span is None:
-        return None
+        found = _impossible_value(error, model)
+        return None if found is None else DataError([found], model.source)
     return DataError([_told(error, model, span)], model.source)
 
 
@@ -137,7 +138,31 @@ def _told(error: BaseException, model: ir.Model, span: Span) -> Diagnostic:
             span,
             help="add a small positive number to its diagonal",
         )
+    if isinstance(error, IndexError) and "non-zero size" in text:
+        return Diagnostic(
+            "GD828",
+            "this cannot be computed: it reduces over no members at all",
+            span,
+            help="give data with at least one member",
+        )
     return Diagnostic("GD828", f"this cannot be computed: {_first_sentence(text)}", span)
+
+
+def _impossible_value(error: BaseException, model: ir.Model) -> Diagnostic | None:
+    """A value of a variable for which its distribution has no density, found when scoring it."""
+    match = re.match(
+        r"Error while computing \w+ at site '(\w+)':.*?within the support \((.*?)\) of the ",
+        str(error),
+        re.DOTALL,
+    )
+    variable = next((v for v in model.variables if match and v.name == match[1]), None)
+    if match is None or variable is None:
+        return None
+    return Diagnostic(
+        "GD825",
+        f"`{variable.name}` must be {_rule(match[2])}{_examples(error.__cause__ or error)}",
+        variable.span,
+    )
 
 
 def _refused_parameter(

@@ -11,7 +11,14 @@ from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, fixed_lets, references, walk
 from gendsl.runtime.data import BoundData
 
-__all__ = ["rebased", "rebased_params", "verify_constants"]
+__all__ = ["is_improper", "rebased", "rebased_params", "verify_constants"]
+
+
+def is_improper(variable: ir.Variable) -> bool:
+    """Whether a random variable has no distribution of its own that could be drawn from."""
+    return not variable.equations or any(
+        e.distribution is not None and e.distribution.name == "Flat" for e in variable.equations
+    )
 
 
 def verify_constants(model: ir.Model) -> None:
@@ -44,9 +51,15 @@ def verify_constants(model: ir.Model) -> None:
 def rebased(
     model: ir.Model, values: Mapping[str, np.ndarray], bound: BoundData
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Draws for the members of new data, and which of them the fit knew."""
+    """Draws for the members of new data, and which of them the fit knew.
+
+    Raises:
+        DataError: GD822 or GD915, new members would have to be drawn and cannot be.
+    """
     moved: dict[str, np.ndarray] = {}
     known: dict[str, np.ndarray] = {}
+    refused: list[Diagnostic] = []
+    in_energies = references(*(e.value for e in model.energies))
     for name, draws in values.items():
         variable = model.variable(name)
         mask = np.ones((), dtype=bool)
@@ -58,6 +71,25 @@ def rebased(
         moved[name] = draws
         if variable.axes and not mask.all():
             known[name] = mask
+            if is_improper(variable):
+                refused.append(
+                    Diagnostic(
+                        "GD822",
+                        f"`{name}` has an improper prior, so its new members cannot be drawn",
+                        variable.span,
+                        help="give it a proper prior, such as Normal(0, 10)",
+                    )
+                )
+            elif name in in_energies:
+                refused.append(
+                    Diagnostic(
+                        "GD915",
+                        f"`{name}` is in an energy; this version cannot draw its new members yet",
+                        variable.span,
+                    )
+                )
+    if refused:
+        raise DataError(refused, model.source)
     return moved, known
 
 

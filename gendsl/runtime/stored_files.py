@@ -17,6 +17,7 @@ import numpy as np
 from gendsl.diagnostics import DataError, Diagnostic
 
 __all__ = [
+    "COPY_AGAIN",
     "check_sum",
     "decode_facts",
     "encode_facts",
@@ -27,6 +28,7 @@ __all__ = [
     "write_arrays",
 ]
 
+COPY_AGAIN = "copy the whole folder again, or fit again"
 MAX_FACTS_BYTES = 1 << 24
 PLAIN_KINDS = "biufcUSMm"
 """The kinds of array that are plain values: numbers, text, dates."""
@@ -50,9 +52,9 @@ def regular_file(path: Path) -> int:
     try:
         found = os.lstat(path)
     except OSError as error:
-        raise refuse("GD802", f"cannot read {path}: {error.strerror}") from error
+        raise refuse("GD802", f"cannot read {path}: {error.strerror}", COPY_AGAIN) from error
     if not stat.S_ISREG(found.st_mode):
-        raise refuse("GD808", f"{path} is not a plain file")
+        raise refuse("GD808", f"{path} is not a plain file", COPY_AGAIN)
     return found.st_size
 
 
@@ -63,7 +65,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise refuse("GD802", f"cannot read {path}: {error.strerror}") from error
+        raise refuse("GD802", f"cannot read {path}: {error.strerror}", COPY_AGAIN) from error
 
 
 def check_sum(path: Path) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def check_sum(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             return {"bytes": size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
     except OSError as error:
-        raise refuse("GD802", f"cannot read {path}: {error.strerror}") from error
+        raise refuse("GD802", f"cannot read {path}: {error.strerror}", COPY_AGAIN) from error
 
 
 def _plain(name: str, array: np.ndarray) -> np.ndarray:

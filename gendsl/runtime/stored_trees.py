@@ -31,7 +31,19 @@ def write_tree(tree: xr.DataTree, path: Path) -> None:
     try:
         tree.to_netcdf(path, engine="h5netcdf")
     except (TypeError, ValueError) as error:
-        raise refuse("GD810", f"the results cannot be written as NetCDF: {error}") from error
+        what = _foreign(tree) or f"the results cannot be written as NetCDF: {error}"
+        raise refuse("GD810", what, "keep numbers, booleans, dates and text in it") from error
+
+
+def _foreign(tree: xr.DataTree) -> str | None:
+    """The first attribute that is neither text nor numbers."""
+    plain = (str, bool, int, float, np.generic, np.ndarray, list, tuple)
+    for node in tree.subtree:
+        for key, value in node.attrs.items():
+            if not isinstance(value, plain):
+                kind = type(value).__name__
+                return f"the attribute {key!r} of {node.path} is a {kind}, which is not saved"
+    return None
 
 
 def read_tree(path: Path) -> xr.DataTree:

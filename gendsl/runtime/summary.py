@@ -122,7 +122,8 @@ def summarise(
         DataError: an unknown variable, a probability outside (0, 1), or no such results.
     """
     if not 0 < ci_prob < 1:
-        raise _refusal("GD813", f"ci_prob must lie between 0 and 1, not {ci_prob}", "0.9")
+        remedy = "0.9 asks for intervals of 90 %"
+        raise _refusal("GD813", f"`ci_prob` must lie between 0 and 1, not {ci_prob}", remedy)
     match kind:
         case "mcmc":
             return _summarise_draws(tree, kind, var_names, ci_prob)
@@ -152,7 +153,7 @@ def _choose(dataset: xr.Dataset, var_names: Iterable[str] | None) -> list[str]:
     for name in chosen:
         if name not in known:
             like = nearest(name, known)
-            remedy = f"did you mean {like!r}?" if like else f"there are {', '.join(known)}"
+            remedy = f"did you mean {like!r}?" if like else f"they have {', '.join(known)}"
             raise _refusal("GD811", f"the results have no variable {name!r}", remedy)
     return chosen
 

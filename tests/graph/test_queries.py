@@ -82,7 +82,7 @@ def test_unknown_names_are_refused_with_the_nearest(ask):
     with pytest.raises(DataError) as caught:
         ask(build_graph(eight_schools()))
     (found,) = caught.value.diagnostics
-    assert found.code == "GD801"
+    assert found.code == "GD811"
     assert found.help == "did you mean `theta`?"
 
 
