@@ -13,22 +13,30 @@ from matplotlib.figure import Figure
 
 from gendsl.compiler import VERSION, Compiled
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.graph.facts import derive_facts
 from gendsl.inspection import plots
 from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.engines import ENGINES, Setting
-from gendsl.runtime.evaluation import Evaluation, pointwise, scored
+from gendsl.runtime.evaluation import Evaluation, pointwise, scored, verify_scorable
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of, data_groups, sorted_posterior
 from gendsl.runtime.parameterisation import parameterised
-from gendsl.runtime.posterior import predictive
+from gendsl.runtime.posterior import predictive, recovered
 from gendsl.runtime.program import executable
-from gendsl.runtime.rebasing import rebased, rebased_params, verify_constants
+from gendsl.runtime.rebasing import (
+    conditioned_on,
+    rebased,
+    rebased_params,
+    verify_constants,
+    verify_parents,
+)
 from gendsl.runtime.replay import Replay, unknown_draws
 from gendsl.runtime.results import ESTIMATE, build_tree
 from gendsl.runtime.summary import Kind, Summary, summarise
+from gendsl.semantics.supports import is_discrete
 
 __all__ = ["Fit", "FitSettings", "run_fit"]
 
@@ -77,7 +85,7 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
         "method": plan.method,
         "model": model.name,
         "seed": settings.seed,
-        **outcome.attrs,
+        **_honest(model, outcome.attrs),
     }
     tree = build_tree(
         groups,
@@ -88,6 +96,33 @@ def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
         derived=frozenset(v.name for v in model.of_role("let")),
     )
     return Fit(compiled, bound, tree, settings)
+
+
+def _honest(model: ir.Model, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a fit, without a log evidence that lacks a constant."""
+    found = dict(attrs)
+    facts = derive_facts(model)
+    if "log_evidence" in found and (facts.unnormalised or facts.energies):
+        del found["log_evidence"]
+        named = ", ".join(f"`{n}`" for n in facts.unnormalised)
+        what = f"the density of {named} is" if named else "energies are"
+        note = f"there is no log evidence: {what} known up to a constant only"
+        found["note"] = "; ".join([*([found["note"]] if "note" in found else []), note])
+    return found
+
+
+def _count(draws: int | None) -> int:
+    """How many draws to use."""
+    if draws is None:
+        return PREDICTIVE_DRAWS
+    if draws < 1:
+        raise DataError([Diagnostic("GD827", f"{draws} draws were asked for: ask for at least 1")])
+    return draws
+
+
+def _unknowns(model: ir.Model) -> list[ir.Variable]:
+    """Latents, and variables of which entries may be imputed."""
+    return [v for v in model.variables if v.role == "latent" or v.optional]
 
 
 def _nothing_unknown(model: ir.Model) -> DataError:
@@ -203,6 +238,7 @@ class Fit:
             DataError: the data do not fit the model, or a `param` would need new members.
         """
         bound = self._bound(data, columns, index_base, frozenset())
+        verify_parents(self.compiled.checked.ir, bound, self._windows())
         found = self._predict(bound, draws, seed, identity=False)
         return self._labelled("predictions", found, bound)
 
@@ -266,8 +302,14 @@ class Fit:
             DataError: the data do not fit the model, or the rows have discrete latents.
         """
         bound = self._bound(data, columns, index_base, self._observed())
+        verify_parents(self.compiled.checked.ir, bound, self._windows())
+        verify_scorable(self.compiled.checked.ir, point=self.kind == "point")
         replay = self._replay(bound, draws, seed, identity=False)
-        return scored(replay.run(pointwise))
+        return scored(replay.run(pointwise, missing=bound.missing))
+
+    def _windows(self) -> frozenset[str]:
+        """Observed variables that depend on their own past."""
+        return frozenset(n for n, _ in self.compiled.program.windows)
 
     def _observed(self) -> frozenset[str]:
         return frozenset(v.name for v in self.compiled.checked.ir.of_role("observed"))
@@ -275,17 +317,28 @@ class Fit:
     def _predict(
         self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
     ) -> dict[str, np.ndarray]:
-        count = draws or PREDICTIVE_DRAWS
-        return self._replay(bound, draws, seed, identity=identity).run(predictive, draws=count)
+        count = _count(draws)
+        given = frozenset() if identity else conditioned_on(self.compiled.checked.ir)
+        return self._replay(bound, draws, seed, identity=identity).run(
+            predictive, draws=count, given=given & set(bound.values)
+        )
 
     def _replay(
         self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
     ) -> Replay:
         model = self.compiled.checked.ir
-        values, params = unknown_draws(model, self.tree, draws or PREDICTIVE_DRAWS)
+        count, seed = _count(draws), self.settings.seed if seed is None else seed
+        values, params = unknown_draws(model, self.tree, count)
+        dtype, device = resolve_dtype(self.settings.dtype), resolve_device(self.settings.device)
+        if self.kind == "point" and any(is_discrete(v.type.support) for v in _unknowns(model)):
+            fitted = Replay(
+                self.compiled, self.data, self.data, values, params, {}, dtype, device, seed
+            )
+            values = {**values, **fitted.run(recovered, draws=count)}
         known: dict[str, np.ndarray] = {}
         if not identity:
             verify_constants(model)
+            values = {v.name: values[v.name] for v in model.variables if v.name in values}
             values, known = rebased(model, values, bound)
             params = rebased_params(model, params, bound)
         return Replay(
@@ -295,9 +348,9 @@ class Fit:
             values,
             params,
             known,
-            resolve_dtype(self.settings.dtype),
-            resolve_device(self.settings.device),
-            self.settings.seed if seed is None else seed,
+            dtype,
+            device,
+            seed,
         )
 
     def _labelled(

@@ -88,7 +88,7 @@ class DistributionEmitter:
         self, spec: DistributionSpec, distribution: ir.Distribution, event: tuple[Size, ...]
     ) -> ast.expr:
         """The distribution of one entry, its batch shape ending in the value's own axes."""
-        args = dict(distribution.args)
+        args = _on_the_logit_scale(spec, dict(distribution.args))
         form = _form(spec, args)
         lead = event[: len(event) - spec.event_dim]
         own = event[len(event) - spec.event_dim :]
@@ -228,6 +228,23 @@ def _bounds(support: Support) -> tuple[float, float]:
     if isinstance(support, (Interval, Structured)):
         return support.lower, support.upper
     return -inf, inf
+
+
+LINKS = ("softmax", "sigmoid", "inv_logit")
+"""Functions that turn log odds into probabilities."""
+
+
+def _on_the_logit_scale(
+    spec: DistributionSpec, args: dict[str, ir.Expr]
+) -> dict[str, ir.Expr]:
+    """``probs=softmax(x)`` as ``logits=x``: torch rounds probabilities below 1e-16 up."""
+    probs = args.get("probs")
+    linked = isinstance(probs, ir.Apply) and probs.function in LINKS
+    swapped = {"logits" if n == "probs" else n: a for n, a in args.items()}
+    if not linked or not any(set(f.params) == set(swapped) for f in spec.forms):
+        return args
+    assert isinstance(probs, ir.Apply)
+    return swapped | {"logits": probs.args[0]}
 
 
 def _form(spec: DistributionSpec, args: dict[str, ir.Expr]) -> Form:

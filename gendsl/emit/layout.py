@@ -23,7 +23,7 @@ RESERVED = {
     *dir(builtins),
     "pyro", "torch", "dist", "constraints", "math", "runtime", "poutine", "self", "obs", "np",
     "model", "gendsl", "main", "data", "inf", "nan", "NUTS", "MCMC",
-    "collect", "earlier", "joined", "lagged", "spread", "take",
+    "collect", "earlier", "joined", "kept", "lagged", "once", "spread", "take",
 }
 
 
@@ -97,12 +97,16 @@ class Names:
     def __init__(self, model: ir.Model) -> None:
         """Reserve a name for every variable and axis."""
         self._taken: set[str] = set(RESERVED)
+        self._cut: dict[str, str] = {}
         self.variables = {v.name: self._fresh(v.name) for v in model.variables}
+        for variable in model.of_role("observed"):
+            if variable.optional:  # its mask is called after it
+                self.variables[variable.name] = self._with_mask(self.variables[variable.name])
         self.dims = {a.name: self._fresh(a.name) for a in model.axes if a.kind == "dim"}
         plates = [a.name for a in model.axes if a.kind != "dim"]
         self.sizes = self.dims | {p: self._fresh(f"n_{p}") for p in plates}
         self.plates = {p: self._fresh(f"{p}_plate") for p in plates}
-        self.kept = self._fresh("kept")
+        self.kept = "kept"
 
     def _fresh(self, wish: str) -> str:
         candidate = wish
@@ -112,6 +116,20 @@ class Names:
             candidate += "_"
         self._taken.add(candidate)
         return candidate
+
+    def _with_mask(self, name: str) -> str:
+        """`name`, or a longer one such that the name of its mask is free too."""
+        while f"{name}_known" in self._taken:
+            name = self._fresh(f"{name}_")
+        self._taken.add(f"{name}_known")
+        return name
+
+    def cut_plate(self, plate: str, first: int) -> str:
+        """The plate of the members of a sequence from `first` on."""
+        key = f"{plate} from {first}"
+        if key not in self._cut:
+            self._cut[key] = self._fresh(f"{plate}_from_{first}_plate")
+        return self._cut[key]
 
     def extra(self, wish: str) -> str:
         """A name for something that the model does not name."""

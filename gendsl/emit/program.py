@@ -155,14 +155,20 @@ def _plates(model: ir.Model, setting: Setting, statements: list[Statement]) -> l
     for axis in model.axes:
         if axis.name not in used:
             continue
-        plate = py.call(
-            "pyro.plate",
-            py.text(axis.name),
-            py.name(setting.names.sizes[axis.name]),
-            dim=py.number(-setting.layout.depths[axis.name]),
-        )
-        result.append(py.assign(setting.names.plates[axis.name], plate, axis.span))
+        code = _plate_code(setting, axis.name, axis.name)
+        result.append(py.assign(setting.names.plates[axis.name], code, axis.span))
+    for window in dict.fromkeys(s.window for s in statements if s.window is not None):
+        with setting.within(window):
+            label = f"{window.sequence} from {window.first}"
+            code = _plate_code(setting, window.sequence, label)
+        name = setting.names.cut_plate(window.sequence, window.first)
+        result.append(py.assign(name, code, model.axis(window.sequence).span))
     return result
+
+
+def _plate_code(setting: Setting, plate: str, label: str) -> ast.expr:
+    dim = py.number(-setting.layout.depths[plate])
+    return py.call("pyro.plate", py.text(label), setting.plate_size(plate), dim=dim)
 
 
 def _cut(statement: Statement) -> frozenset[str]:
@@ -195,10 +201,7 @@ def _plate(setting: Setting, plate: str, statement: Statement) -> ast.expr:
     window = statement.window
     if window is None or window.sequence != plate:
         return py.name(setting.names.plates[plate])
-    with setting.within(window):
-        size = setting.plate_size(plate)
-    label = py.text(f"{plate} from {window.first}")
-    return py.call("pyro.plate", label, size, dim=py.number(-setting.layout.depths[plate]))
+    return py.name(setting.names.cut_plate(plate, window.first))
 
 
 # The text

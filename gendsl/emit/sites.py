@@ -182,6 +182,6 @@ class SiteEmitter:
         window = Window(lags[0].sequence, max(e.steps for e in lags)) if lags else None
         with self.setting.within(window):
             value = self.emitter.tensor(energy.value)
-        term = py.call("pyro.factor", py.text(f"energy_{number}"), ast.UnaryOp(ast.USub(), value))
+        term = py.call("pyro.factor", py.text(f"energy {number}"), ast.UnaryOp(ast.USub(), value))
         code = py.run(py.mark(term, energy.span), energy.span)
         return Statement(energy.value.type.plates, (code,), window)

@@ -226,6 +226,12 @@ _LATER = {
         "`let centre[g] = mean(x, n)` with `input x[g, n]: real`, and `fit.predict(...)`",
         "`input centre[g]: real`, computed beforehand",
     ),
+    "GD917": (
+        "Predictions and scores for data that lack some values which others depend on",
+        "`observe x[n]: real? ~ Normal(0, 1)`, `observe y[n] ~ Normal(b * x, 1)`, and "
+        "`fit.predict({\"x\": [1.0, nan]})`",
+        "leave those rows out, fill the values in, or leave `x` out altogether",
+    ),
 }
 """What later versions run: what it is, an example, and what to write until then."""
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.ir.traversal import (
+    equation_expressions,
+    references,
+    variable_expressions,
+    walk,
+)
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.supports import hull, is_discrete
@@ -76,8 +81,9 @@ def derive_facts(model: ir.Model) -> Facts:
 
 
 def _has_children(model: ir.Model, name: str) -> bool:
-    exprs = [x for v in model.variables for e in v.equations for x in equation_expressions(e)]
-    return name in references(*exprs, *(e.value for e in model.energies))
+    exprs = [x for v in model.variables if v.name != name for x in variable_expressions(v)]
+    lagged = [x for e in model.variable(name).equations for x in equation_expressions(e)]
+    return name in references(*exprs, *lagged, *(e.value for e in model.energies))
 
 
 def _cardinality(model: ir.Model, variable: ir.Variable) -> int | None:
@@ -138,18 +144,17 @@ def _obstacles(model: ir.Model, latent: ir.Variable) -> list[Obstacle]:
     if latent.type.event:
         found.append(Obstacle(latent.name, "its entries form one value; give them a plate"))
     for variable in model.variables:
-        for equation in variable.equations:
-            exprs = equation_expressions(equation)
-            if not tainted & set(references(*exprs)):
-                continue
-            if variable.role == "let":
-                tainted.add(variable.name)
-            problem = _misaligned(exprs, tainted, plates)
-            if problem is None and variable.random and not plates <= variable.type.plates:
-                outside = ", ".join(sorted(plates - variable.type.plates))
-                problem = f"`{variable.name}` depends on it outside the plate {outside}"
-            if problem is not None:
-                found.append(Obstacle(latent.name, problem))
+        exprs = variable_expressions(variable)
+        if not tainted & set(references(*exprs)):
+            continue
+        if variable.role == "let":
+            tainted.add(variable.name)
+        problem = _misaligned(exprs, tainted, plates)
+        if problem is None and variable.random and not plates <= variable.type.plates:
+            outside = ", ".join(sorted(plates - variable.type.plates))
+            problem = f"`{variable.name}` depends on it outside the plate {outside}"
+        if problem is not None:
+            found.append(Obstacle(latent.name, problem))
     return found + _energy_obstacles(model, latent, tainted)
 
 
@@ -173,7 +178,7 @@ def _crossings(model: ir.Model, finite: list[ir.Variable]) -> list[Obstacle]:
     below: dict[str, set[str]] = {}
     found: list[Obstacle] = []
     for variable in model.variables:
-        exprs = [x for e in variable.equations for x in equation_expressions(e)]
+        exprs = variable_expressions(variable)
         tied = set().union(*(below.get(n, {n} & set(by_name)) for n in references(*exprs)))
         if variable.role == "let":
             below[variable.name] = tied

@@ -13,6 +13,7 @@ __all__ = [
     "equation_expressions",
     "fixed_lets",
     "references",
+    "variable_expressions",
     "walk",
 ]
 
@@ -52,6 +53,12 @@ def equation_expressions(equation: ir.Equation) -> tuple[ir.Expr, ...]:
     if equation.distribution is not None:
         return distribution_expressions(equation.distribution)
     return (equation.value,) if equation.value is not None else ()
+
+
+def variable_expressions(variable: ir.Variable) -> tuple[ir.Expr, ...]:
+    """All that a variable depends on: its equations, and bounds that are expressions."""
+    bounds = [b for b in (variable.lower, variable.upper) if b is not None]
+    return (*(x for e in variable.equations for x in equation_expressions(e)), *bounds)
 
 
 def walk(*exprs: ir.Expr) -> Iterator[ir.Expr]:

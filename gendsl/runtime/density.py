@@ -96,14 +96,20 @@ class Density:
     def _sum_out(self) -> None:
         """Switch to summing discrete sites out, by Pyro's tensor variable elimination."""
         nesting = self.executable.nesting
-        self.function = poutine.enum(
-            config_enumerate(self.function), first_available_dim=-1 - nesting
-        )
+        function = poutine.enum(config_enumerate(self.function), first_available_dim=-1 - nesting)
         with WithParams({}), pyro.validation_enabled(is_validate=False):
-            trace = _without_empty(poutine.trace(self.function).get_trace())
+            trace = _without_empty(poutine.trace(function).get_trace())
+        if not any(_is_enumerated(site) for site in trace.nodes.values()):
+            return  # all that would be summed out stands in empty plates, and adds 0
+        self.function = function
         self._evaluator = TraceEinsumEvaluator(
             trace, has_enumerable_sites=True, max_plate_nesting=nesting
         )
+
+    @property
+    def sums(self) -> bool:
+        """Whether it sums anything out."""
+        return self._evaluator is not None
 
     @property
     def size(self) -> int:
@@ -152,6 +158,11 @@ def _without_empty(trace: Trace) -> Trace:
     sites: list[tuple[str, Any]] = list(trace.nodes.items())
     for name, site in sites:
         if site["type"] == "sample" and 0 in getattr(site["fn"], "batch_shape", ()):
+            trace.remove_node(name)
+    trace.compute_log_prob()
+    for name, site in list(trace.nodes.items()):
+        entries: Any = site.get("log_prob")
+        if isinstance(entries, Tensor) and entries.numel() == 0:
             trace.remove_node(name)
     return trace
 

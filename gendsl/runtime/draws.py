@@ -24,11 +24,12 @@ from torch import Tensor
 
 from gendsl.ir import nodes as ir
 from gendsl.runtime.density import WithParams
+from gendsl.runtime.plates import EmptyAside
 from gendsl.runtime.program import Executable
 
 __all__ = ["Batch", "Renewing", "chunks"]
 
-DRAWS = "_draws"
+DRAWS = "all draws"
 """The plate of the draws; no model can declare an axis of that name in Pyro's eyes twice."""
 
 ELEMENTS = 4_000_000
@@ -113,9 +114,12 @@ class Batch:
         """
         conditioned = poutine.condition(self._function(count), data=dict(values))
         first = -2 - self.executable.nesting
-        sampled = infer_discrete(conditioned, first_available_dim=first, temperature=1)
+        empty = EmptyAside()
+        sampled = infer_discrete(empty(conditioned), first_available_dim=first, temperature=1)
         with torch.no_grad(), WithParams(params):
             trace: Trace = poutine.trace(sampled).get_trace()
+        for name, site in empty.seen.items():
+            trace.add_node(name, **site)
         return trace
 
     def batched(self, variable: ir.Variable, natural: np.ndarray | Tensor) -> Tensor:

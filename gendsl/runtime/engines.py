@@ -117,7 +117,7 @@ def _completed(
     """Draws (chain, draw, ...) of every latent and let, from those of the sampled sites."""
     plan = setting.compiled.plan
     chains, draws = next(iter(values.values())).shape[:2]
-    flat = {n: v.reshape(-1, *v.shape[2:]) for n, v in values.items()}
+    flat = {n: v.reshape(chains * draws, *v.shape[2:]) for n, v in values.items()}
     with tensors(setting.dtype, setting.device):
         posterior = complete(
             setting.executable,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from pyro.infer import TraceEnum_ELBO, config_enumerate
 from gendsl.ir import nodes as ir
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch, chunks
+from gendsl.runtime.plates import EmptyAside
 from gendsl.runtime.posterior import merged, site_values
 from gendsl.runtime.program import Executable
 
@@ -41,9 +43,10 @@ def enumerate_exactly(executable: Executable, draws: int, seed: int) -> ExactRes
     """Sum over every joint configuration, by variable elimination."""
     model = executable.model
     with torch.no_grad():
-        evidence = float(Density(executable).log_prob({}))
+        density = Density(executable)
+        evidence = float(density.log_prob({}))
     torch.manual_seed(seed)
-    probabilities, values = _marginals(executable)
+    probabilities, values = _marginals(executable, summed=density.sums)
     batch = Batch(executable)
     names = [v.name for v in model.of_role("latent", "let")]
     parts = []
@@ -53,16 +56,23 @@ def enumerate_exactly(executable: Executable, draws: int, seed: int) -> ExactRes
     return ExactResult(evidence, probabilities, values, merged(parts))
 
 
-def _marginals(executable: Executable) -> tuple[Arrays, Arrays]:
+def _marginals(executable: Executable, *, summed: bool) -> tuple[Arrays, Arrays]:
     """Pyro's differentiation of log Z gives every marginal in one backward pass."""
     elbo = TraceEnum_ELBO(max_plate_nesting=executable.nesting)
+    empty = EmptyAside()
+    function = empty(config_enumerate(executable.run))
+    laws: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = elbo.compute_marginals(config_enumerate(executable.run), lambda: None)
+        if summed:
+            laws |= elbo.compute_marginals(function, lambda: None)
+        else:
+            function()
+    laws |= {n: site["fn"] for n, site in empty.seen.items() if not site["is_observed"]}
     batch = Batch(executable)
     probabilities: Arrays = {}
     values: Arrays = {}
-    for name, law in found.items():
+    for name, law in laws.items():
         variable = next((v for v in executable.model.variables if v.name == name), None)
         if variable is None:
             continue

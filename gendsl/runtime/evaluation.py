@@ -10,12 +10,14 @@ import torch
 
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import references
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.posterior import known_mask, merged, param_value
 from gendsl.runtime.program import Executable
+from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["Evaluation", "pointwise", "scored"]
+__all__ = ["Evaluation", "pointwise", "scored", "verify_scorable"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -64,14 +66,13 @@ def pointwise(
     known: Mapping[str, np.ndarray],
     *,
     seed: int,
+    missing: Mapping[str, np.ndarray] | None = None,
 ) -> Arrays:
     """Log densities (draw, row) of the observed values, for every draw of the posterior.
 
-    Raises:
-        DataError: GD829 where discrete latents of the rows would have to be summed out.
+    Rows whose value is `missing` are left out.
     """
     model, batch = executable.model, Batch(executable)
-    _verify_continuous(model)
     masks = {n: known_mask(batch, model.variable(n), mask) for n, mask in known.items()}
     fixed = {n: param_value(batch, model.variable(n), v) for n, v in params.items()}
     count = len(next(iter(posterior.values()))) if posterior else 1
@@ -84,7 +85,7 @@ def pointwise(
         trace.compute_log_prob()
         parts.append(
             {
-                v.name: _rows(executable, trace.nodes[v.name]["log_prob"], v, length)
+                v.name: _rows(batch, trace.nodes[v.name]["log_prob"], v, length, missing or {})
                 for v in model.of_role("observed")
                 if v.name in trace.nodes
             }
@@ -93,31 +94,57 @@ def pointwise(
 
 
 def _rows(
-    executable: Executable, logs: torch.Tensor, variable: ir.Variable, count: int
+    batch: Batch,
+    logs: torch.Tensor,
+    variable: ir.Variable,
+    count: int,
+    missing: Mapping[str, np.ndarray],
 ) -> np.ndarray:
     """(draw, row), without the rows whose value is missing."""
     found = np.array(logs.reshape(count, -1).cpu().numpy())
-    argument = dict(executable.program.known).get(variable.name)
-    mask = executable.arguments.get(argument) if argument is not None else None
-    if mask is None or mask.numel() != found.shape[1]:
+    if variable.name not in missing:
         return found
-    return found[:, mask.reshape(-1).cpu().numpy()]
+    mask = missing[variable.name]
+    mask = mask.any(axis=tuple(range(len(variable.axes), mask.ndim)))
+    return found[:, ~known_mask(batch, variable, mask).reshape(-1).cpu().numpy()]
 
 
-def _verify_continuous(model: ir.Model) -> None:
-    local = [v for v in model.of_role("latent") if v.axes and is_discrete(v.type.support)] + [
-        v for v in model.of_role("observed") if not v.equations
+def verify_scorable(model: ir.Model, *, point: bool) -> None:
+    """Refuse where the density of a row is no number that can be computed here.
+
+    Args:
+        model: the model.
+        point: whether the fit is a point estimate, which says nothing of discrete latents.
+
+    Raises:
+        DataError: GD829.
+    """
+    weighed = references(*(e.value for e in model.energies))
+    local = [
+        v for v in model.of_role("latent") if is_discrete(v.type.support) and (v.axes or point)
+    ] + [v for v in model.of_role("observed") if not v.equations or v.name in weighed]
+    scaled = [
+        v
+        for v in model.of_role("observed")
+        for e in v.equations
+        if e.distribution is not None and narrowing(v, e.distribution).entry == "constant"
     ]
     if local:
-        raise DataError(
-            [
-                Diagnostic(
-                    "GD829",
-                    f"held-out rows cannot be scored yet where `{local[0].name}` would have to be "
-                    "summed or integrated out for each of them",
-                    local[0].span,
-                    help="compare predictions with the held-out values instead",
-                )
-            ],
-            model.source,
+        message = (
+            f"held-out rows cannot be scored yet where `{local[0].name}` would have to be "
+            "summed or integrated out for each of them"
         )
+    elif scaled:
+        message = (
+            f"held-out rows cannot be scored: the density of `{scaled[0].name}` is known up to a "
+            "constant only"
+        )
+    else:
+        return
+    found = Diagnostic(
+        "GD829",
+        message,
+        (local or scaled)[0].span,
+        help="compare predictions with the held-out values instead",
+    )
+    raise DataError([found], model.source)

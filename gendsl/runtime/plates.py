@@ -8,8 +8,9 @@ from typing import Any
 import pyro
 import torch
 from pyro.poutine.indep_messenger import CondIndepStackFrame, IndepMessenger
+from pyro.poutine.messenger import Messenger
 
-__all__ = ["PRIMITIVES"]
+__all__ = ["PRIMITIVES", "EmptyAside"]
 
 
 class _EmptyPlate(IndepMessenger):
@@ -30,6 +31,31 @@ class _EmptyPlate(IndepMessenger):
             shape = [1] * (-self.place - len(fn.batch_shape)) + list(fn.batch_shape)
             shape[self.place] = 0
             msg["fn"] = fn.expand(shape)
+
+
+class EmptyAside(Messenger):
+    """Keeps sites in empty plates from Pyro's variable elimination, which cannot contract them.
+
+    Attributes:
+        seen: those sites, by name.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has been seen yet."""
+        super().__init__()
+        self.seen: dict[str, Any] = {}
+
+    def _process_message(self, msg: Any) -> None:  # noqa: ANN401
+        if _is_empty(msg):
+            msg["stop"] = True
+
+    def _postprocess_message(self, msg: Any) -> None:  # noqa: ANN401
+        if _is_empty(msg):
+            self.seen[msg["name"]] = msg.copy()
+
+
+def _is_empty(msg: Any) -> bool:  # noqa: ANN401
+    return msg["type"] == "sample" and any(f.size == 0 for f in msg["cond_indep_stack"])
 
 
 def _plate(name: str, size: int, *, dim: int) -> Any:  # noqa: ANN401

@@ -18,7 +18,16 @@ from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.program import Executable
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["complete", "known_mask", "merged", "param_value", "predictive", "site_values"]
+__all__ = [
+    "complete",
+    "known_mask",
+    "merged",
+    "param_value",
+    "predictive",
+    "recovered",
+    "site_values",
+    "unknown_sites",
+]
 
 Arrays = dict[str, np.ndarray]
 
@@ -136,6 +145,65 @@ def _placed(batch: Batch, variable: ir.Variable, entries: Tensor, gaps: Tensor) 
     return whole
 
 
+def unknown_sites(batch: Batch, draws: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Natural draws of latents and of imputed entries as batched tensors of their sites."""
+    model, program = batch.executable.model, batch.executable.program
+    found: dict[str, Tensor] = {}
+    imputed = {f"{n}_missing": n for n in program.imputed}
+    for name, value in draws.items():
+        if name not in imputed:
+            found[name] = batch.batched(model.variable(name), value)
+            continue
+        variable = model.variable(imputed[name])
+        known = batch.executable.arguments.get(dict(program.known)[variable.name])
+        if known is not None:
+            found[name] = _entries(batch, variable, torch.as_tensor(value), ~known)
+    return found
+
+
+def _entries(batch: Batch, variable: ir.Variable, entries: Tensor, gaps: Tensor) -> Tensor:
+    """Draws (draw, entry, ...) of missing entries as the site of the program has them."""
+    tied, count = tied_axes(variable), entries.shape[0]
+    own = entries.shape[entries.dim() - tied :]
+    given = batch.executable.arguments[dict(batch.executable.program.observed)[variable.name]]
+    if is_discrete(variable.type.support):
+        whole = given.expand(count, *given.shape).clone()
+        whole[:, gaps] = entries.to(whole.dtype)
+        return batch.batched(variable, whole)
+    whole = torch.zeros((count, *gaps.shape, *own), dtype=entries.dtype)
+    whole[:, gaps] = entries
+    lead = variable.type.event[: len(variable.type.event) - tied]
+    apart = replace(variable, type=replace(variable.type, event=lead))
+    aligned = batch.batched(apart, gaps[None])[0]
+    inside = batch.batched(variable, whole)[:, aligned]
+    return inside.reshape((count, *(1,) * (batch.executable.nesting - 1), -1, *own))
+
+
+def recovered(
+    executable: Executable,
+    posterior: Mapping[str, np.ndarray],
+    params: Mapping[str, np.ndarray],
+    known: Mapping[str, np.ndarray],
+    *,
+    seed: int,
+    draws: int,
+) -> Arrays:
+    """Draws of the summed-out latents from their exact posterior, all else at a point."""
+    model, batch = executable.model, Batch(executable)
+    names = [v.name for v in model.of_role("latent") if v.name not in posterior]
+    fixed = {n: param_value(batch, model.variable(n), v) for n, v in params.items()}
+    parts: list[Arrays] = []
+    torch.manual_seed(seed)
+    for piece in chunks(draws, 2 * batch.width()):
+        length = piece.stop - piece.start
+        values = unknown_sites(batch, {n: d[piece] for n, d in posterior.items()})
+        trace = batch.recover(length, values, fixed)
+        found = site_values(batch, trace, names, length)
+        found |= {n: v for n, v in _imputed(batch, trace, length).items() if n not in posterior}
+        parts.append(found)
+    return merged(parts)
+
+
 def predictive(
     executable: Executable,
     posterior: Mapping[str, np.ndarray],
@@ -144,6 +212,7 @@ def predictive(
     *,
     seed: int,
     draws: int = 1,
+    given: frozenset[str] = frozenset(),
 ) -> Arrays:
     """Draws of every observed variable (and let), one for each draw of the posterior.
 
@@ -154,10 +223,11 @@ def predictive(
         known: for latents with new members, a mask over their axes of those that the fit knew.
         seed: of the draws.
         draws: how many, where the posterior has none because all that is unknown is a param.
+        given: observed variables that keep their values.
     """
     model, program = executable.model, executable.program
     windows = {n for n, _ in program.windows}
-    drawn = frozenset(n for n, _ in program.observed if n not in windows)
+    drawn = frozenset(n for n, _ in program.observed if n not in windows and n not in given)
     free = executable.without(drawn)
     batch = Batch(free)
     names = [v.name for v in model.of_role("observed", "let")]
@@ -168,7 +238,7 @@ def predictive(
     parts: list[Arrays] = []
     for piece in chunks(count, 2 * batch.width()):
         length = piece.stop - piece.start
-        values = {n: batch.batched(model.variable(n), d[piece]) for n, d in posterior.items()}
+        values = unknown_sites(batch, {n: d[piece] for n, d in posterior.items()})
         trace = batch.trace(length, values, fixed, masks)
         wanted = [n for n in names if n not in windows]
         latents = [v.name for v in model.of_role("latent")]

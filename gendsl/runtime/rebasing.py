@@ -11,7 +11,14 @@ from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, fixed_lets, references, walk
 from gendsl.runtime.data import BoundData
 
-__all__ = ["is_improper", "rebased", "rebased_params", "verify_constants"]
+__all__ = [
+    "conditioned_on",
+    "is_improper",
+    "rebased",
+    "rebased_params",
+    "verify_constants",
+    "verify_parents",
+]
 
 
 def is_improper(variable: ir.Variable) -> bool:
@@ -19,6 +26,65 @@ def is_improper(variable: ir.Variable) -> bool:
     return not variable.equations or any(
         e.distribution is not None and e.distribution.name == "Flat" for e in variable.equations
     )
+
+
+def conditioned_on(model: ir.Model) -> frozenset[str]:
+    """The observed variables that the law of some random variable, or an energy, depends on."""
+    lets = {v.name: v for v in model.of_role("let")}
+    found: set[str] = set()
+    stack = list(references(*(e.value for e in model.energies)))
+    for variable in model.of_role("latent", "observed"):
+        stack += references(*_expressions(variable))
+    while stack:
+        name = stack.pop()
+        if name not in found:
+            found.add(name)
+            if name in lets:
+                stack += references(*_expressions(lets[name]))
+    return frozenset(v.name for v in model.of_role("observed") if v.name in found)
+
+
+def _expressions(variable: ir.Variable) -> list[ir.Expr]:
+    found = [x for e in variable.equations for x in equation_expressions(e)]
+    return found + [b for b in (variable.lower, variable.upper) if b is not None]
+
+
+def verify_parents(model: ir.Model, bound: BoundData, lagged: frozenset[str]) -> None:
+    """Refuse new data that lack values of observed variables which others depend on.
+
+    Args:
+        model: the model.
+        bound: new data.
+        lagged: observed variables that depend on their own past.
+
+    Raises:
+        DataError: GD917 where some of the values are missing, GD710 where a variable depends
+            on its own past, which is not given.
+    """
+    found = []
+    for name in sorted(conditioned_on(model)):
+        span = model.variable(name).span
+        if name in bound.missing:
+            found.append(
+                Diagnostic(
+                    "GD917",
+                    f"other values depend on `{name}`, of which some are missing in the new data; "
+                    "this version cannot draw only those yet",
+                    span,
+                    help="leave those rows out or fill the values in",
+                )
+            )
+        elif name in lagged and name not in bound.values:
+            found.append(
+                Diagnostic(
+                    "GD710",
+                    f"no values are given for `{name}`, which depends on its own past",
+                    span,
+                    help=f"give its values: predictions of `{name}` are one step ahead of them",
+                )
+            )
+    if found:
+        raise DataError(found, model.source)
 
 
 def verify_constants(model: ir.Model) -> None:

@@ -49,7 +49,7 @@ class Replay:
     device: torch.device
     seed: int
 
-    def run(self, function: Callable[..., Arrays], **options: int) -> Arrays:
+    def run(self, function: Callable[..., Arrays], **options: object) -> Arrays:
         """Call ``function(executable, values, params, known, seed=...)``."""
         model = self.compiled.checked.ir
         with tensors(self.dtype, self.device, self.seed), in_words(model):
@@ -64,8 +64,12 @@ class Replay:
 
 
 def unknown_draws(model: ir.Model, tree: xr.DataTree, draws: int) -> tuple[Arrays, Arrays]:
-    """Draws (draw, ...) of latents, at most `draws`, thinned evenly, and values of params."""
+    """Draws (draw, ...) of latents, at most `draws`, thinned evenly, and values of params.
+
+    Imputed entries are among the latents, as ``<name>_missing``.
+    """
     names = {v.name for v in model.of_role("latent")}
+    names |= {f"{v.name}_missing" for v in model.of_role("observed")}
     if ESTIMATE in tree.children:
         estimate = {str(n): a.to_numpy() for n, a in tree[ESTIMATE].data_vars.items()}
         latents = {

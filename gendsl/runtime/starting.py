@@ -78,8 +78,8 @@ def _site_without_density(model: ir.Model, name: str, site: Mapping[str, Any]) -
     variable = next((v for v in model.variables if v.name == name), None)
     what, span = f"the log density of `{name}`", variable.span if variable else None
     remedy = "check these rows of the data, and the parameters that they imply"
-    if variable is None and name.startswith("energy_"):
-        energy = model.energies[int(name.removeprefix("energy_")) - 1]
+    if variable is None and name.startswith("energy "):
+        energy = model.energies[int(name.removeprefix("energy ")) - 1]
         what, span = "this energy", energy.span
         remedy = "check the values of the data in it, and what it gives at values near 0"
     bad = torch.nonzero(~torch.isfinite(site["log_prob"]))[: SHOWN if variable else 0]

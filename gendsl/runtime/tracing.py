@@ -207,6 +207,8 @@ class _Recorder(TorchDispatchMode):
         if func._schema.is_mutable:
             return self._mutation(func, args, kwargs, own)
         result = func(*args, **kwargs)
+        if result is None:  # a check of an earlier result; `_Part` marks what it would refuse
+            return None
         if isinstance(result, (tuple, list)):
             for position, part in enumerate(result):
                 self.follow(part, self._noted(_Part(func, position), *own, part))
@@ -255,7 +257,12 @@ class _Part:
     position: int
 
     def __call__(self, *args: Argument, **kwargs: Argument) -> Argument:
-        return self.op(*args, **kwargs)[self.position]
+        parts = self.op(*args, **kwargs)
+        part = parts[self.position]
+        if self.op is aten.linalg_cholesky_ex.default and self.position == 0:
+            legal = parts[1][..., None, None] == 0  # else the matrix is not positive definite
+            return torch.where(legal, part, torch.nan)
+        return part
 
 
 def _simpler(

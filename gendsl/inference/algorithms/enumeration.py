@@ -28,6 +28,11 @@ def rate(facts: Facts) -> Rating:
         return Rating(
             Competence.INCOMPATIBLE, f"`{first.name}` cannot be summed out: {first.reason}"
         )
+    if set(facts.undirected) & set(facts.finite):
+        return Rating(
+            Competence.INCOMPATIBLE,
+            f"`{facts.undirected[0]}` is weighed by an energy alone, whose log Z is not summed yet",
+        )
     return Rating(Competence.IDEAL, "every unknown has finitely many values: exact", cost=1)
 
 

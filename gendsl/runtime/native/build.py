@@ -6,9 +6,14 @@ import ctypes
 import hashlib
 import os
 import platform
+import re
 import shutil
+import stat
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -48,6 +53,12 @@ SECONDS = 60
 
 KEPT = 300
 """So many shared objects are kept."""
+
+STALE = 3600.0
+"""Seconds after which a folder of a build that never ended is removed."""
+
+OWN = re.compile(r"[0-9a-f]{32}\.so")
+"""The names of the shared objects kept here; nothing else is ever removed."""
 
 
 class Native:
@@ -145,9 +156,12 @@ def _machine() -> str:
         text += next((line for line in lines if line.startswith("flags")), "")
     else:
         text += platform.processor()
-    version = subprocess.run(
-        [_compiler(), "--version"], capture_output=True, text=True, timeout=SECONDS, check=False
-    )
+    try:
+        version = subprocess.run(
+            [_compiler(), "--version"], capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
+        raise NotNative("the C compiler does not answer") from error
     return text + version.stdout
 
 
@@ -163,32 +177,66 @@ def cache_folder() -> Path:
 def _loaded(source: str) -> ctypes.CDLL:
     text = "\n".join([source, _machine(), *FLAGS])
     name = hashlib.sha256(text.encode()).hexdigest()[:32] + ".so"
-    kept = cache_folder() / name
+    folder = _kept_in()
     try:
-        if kept.is_file() and _mine(kept):
+        if folder is None:
+            return _once(source)
+        kept = folder / name
+        if kept.is_file() and _is_own(kept, stat.S_ISREG):
             return ctypes.CDLL(str(kept))
-        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".build-") as folder:
-            built = _compiled(source, Path(folder))
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as fresh:
+            built = _compiled(source, Path(fresh))
+            built.chmod(0o700)  # whatever the umask: what others could write is not loaded
             built.replace(kept)
-            _prune(kept.parent)
-            return ctypes.CDLL(str(kept))
+        _prune(folder)
+        return ctypes.CDLL(str(kept))
     except OSError as error:
         raise NotNative(f"machine code cannot be kept or loaded: {error}") from error
 
 
+def _kept_in() -> Path | None:
+    """The folder that machine code is kept in; None if others could put files there."""
+    folder = cache_folder() / "native"
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        return None
+    safe = _is_own(folder, stat.S_ISDIR) and os.access(folder, os.W_OK)
+    return folder if safe else None
+
+
+def _once(source: str) -> ctypes.CDLL:
+    """Machine code from a private folder, which is gone once it is loaded."""
+    folder = Path(tempfile.mkdtemp(prefix="gendsl-native-"))
+    try:
+        return ctypes.CDLL(str(_compiled(source, folder)))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_own(path: Path, kind: Callable[[int], bool]) -> bool:
+    """Whether it is no link, and nobody but this user could have put it there."""
+    found = path.lstat()
+    if not kind(found.st_mode):
+        return False
+    return not hasattr(os, "getuid") or (
+        found.st_uid == os.getuid() and not found.st_mode & 0o022
+    )
+
+
 def _prune(folder: Path) -> None:
-    """Forget what was made longest ago."""
-    made = sorted(folder.glob("*.so"), key=lambda p: p.stat().st_mtime, reverse=True)
-    for path in made[KEPT:]:
-        path.unlink(missing_ok=True)
-
-
-def _mine(path: Path) -> bool:
-    """Whether nobody else could have put the file there."""
-    if not hasattr(os, "getuid"):
-        return True
-    return path.stat().st_uid == os.getuid() and not path.parent.stat().st_mode & 0o022
+    """Forget what was made longest ago, and what a build that was ended left behind."""
+    made = []
+    for path in folder.iterdir():
+        with suppress(OSError):  # another process may forget it at the same time
+            when = path.lstat().st_mtime
+            if OWN.fullmatch(path.name):
+                made.append((when, path))
+            elif path.name.startswith(".build-") and time.time() - when > STALE:
+                shutil.rmtree(path, ignore_errors=True)
+    for _, path in sorted(made, reverse=True)[KEPT:]:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _compiled(source: str, folder: Path) -> Path:

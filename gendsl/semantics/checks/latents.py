@@ -8,9 +8,10 @@ from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, references
 from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.report import Report
 from gendsl.semantics.supports import is_discrete, is_finite
-from gendsl.types import Interval
+from gendsl.types import BINARY, Index, Interval
 
 __all__ = ["check", "countable", "enumerable"]
 
@@ -43,8 +44,32 @@ def check(model: ir.Model, report: Report) -> None:
                 variable.span,
                 help=f"declare a plate for its entries: `{variable.name}[entry]`",
             )
+        elif is_discrete(variable.type.support):
+            _check_values(variable, report)
         _check_moving_support(variable, variables, report)
     _check_missing(model, report)
+
+
+def _check_values(variable: ir.Variable, report: Report) -> None:
+    """Refuse discrete latents whose values the runtime cannot list yet."""
+    narrowed = any(
+        e.distribution is not None
+        and narrowing(variable, e.distribution).entry not in ("none", "flat")
+        for e in variable.equations
+    )
+    flat = not narrowed and all(
+        e.distribution is None or e.distribution.name == "Flat" for e in variable.equations
+    )
+    listed = isinstance(variable.type.support, Index) or variable.type.support == BINARY
+    if narrowed or (flat and not listed):
+        report.error(
+            "GD911",
+            f"`{variable.name}` is a latent on `{variable.type.support}` whose values this "
+            "version cannot sum over yet, though it is part of the language",
+            variable.span,
+            help=f"declare it `index(K)` with its probabilities: `{variable.name} ~ "
+            "Categorical([...])`",
+        )
 
 
 def _refuse_countable(variable: ir.Variable, model: ir.Model, report: Report) -> None:

@@ -1,0 +1,64 @@
+"""What the planner must see, and what the recorded density must survive."""
+
+import numpy as np
+import pytest
+
+import gendsl
+
+
+def refused(text: str) -> str:
+    with pytest.raises(gendsl.CompileError) as caught:
+        gendsl.compile(text)
+    return str(caught.value)
+
+
+def test_a_bound_that_sums_a_discrete_latent_over_its_plate_is_an_obstacle():
+    text = """model M
+    plate s = 3  plate n
+    latent m ~ Normal(0, 1)
+    latent z[s] ~ Bernoulli(0.3)
+    observe w[s] ~ Normal(z, 1)
+    observe y[n]: real(-10, 1 + sum(z, s)) ~ Normal(m, 1)
+    """
+    assert "GD610" in refused(text)
+
+
+def test_a_bound_that_uses_a_missing_covariate_makes_it_an_unknown():
+    text = """model M
+    plate n
+    param m: real
+    observe c[n]: positive? ~ HalfNormal(1)
+    observe y[n]: real(-10, c) ~ Normal(m, 1)
+    """
+    assert "`c` integrated out" in refused(text)
+
+
+def test_an_undirected_discrete_model_is_not_called_exact():
+    text = "model M latent k: binary energy 0.3 * k observe y ~ Normal(k, 1)"
+    assert "log Z" in refused(text)
+
+
+def test_a_covariance_that_is_inferred_can_be_sampled():
+    text = """model M
+    plate n  dim D = 2
+    latent s: positive[D] ~ HalfNormal(1)
+    observe y[n]: real[D] ~ MultivariateNormal(zeros(D), covariance_matrix=diag(s))
+    """
+    y = np.random.default_rng(0).normal(size=(200, 2)) * [1.0, 0.5]
+    fit = gendsl.compile(text).fit({"y": y}, seed=1, chains=2, draws=200, warmup=200, progress=False)
+    found = fit.posterior["s"].to_numpy().mean((0, 1))
+    np.testing.assert_allclose(found, (y**2).mean(0), rtol=0.15)
+
+
+@pytest.mark.parametrize("name", ["x_known", "once", "take", "kept", "n_n", "energy_1"])
+def test_names_that_the_program_uses_itself_are_legal(name):
+    text = f"""model M
+    plate n
+    input w[n]: real
+    latent {name} ~ Normal(0, 1)
+    observe x[n]: real? ~ Normal({name} + mean(w, n), 1)
+    energy 0.5 * {name} ** 2
+    """
+    data = {"w": [1.0, 2.0], "x": [1.0, np.nan]}
+    fit = gendsl.compile(text).fit(data, chains=1, draws=10, warmup=10, progress=False)
+    assert name in fit.posterior
