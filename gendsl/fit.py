@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from gendsl import arguments
+from gendsl.arguments import whole
 from gendsl.compiler import VERSION, Compiled
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.graph.facts import derive_facts
@@ -113,11 +115,7 @@ def _honest(model: ir.Model, attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _count(draws: int | None) -> int:
     """How many draws to use."""
-    if draws is None:
-        return PREDICTIVE_DRAWS
-    if draws < 1:
-        raise DataError([Diagnostic("GD827", f"{draws} draws were asked for: ask for at least 1")])
-    return draws
+    return PREDICTIVE_DRAWS if draws is None else whole("draws", draws)
 
 
 def _unknowns(model: ir.Model) -> list[ir.Variable]:
@@ -413,6 +411,7 @@ class Fit:
         Raises:
             DataError: the folder holds something that is no fit, or a fit and not `overwrite`.
         """
+        arguments.file_path("folder", folder)
         source = self.compiled.checked.ir.source
         plan = self.compiled.plan
         return save_run(

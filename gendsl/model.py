@@ -11,8 +11,10 @@ import numpy as np
 import torch
 import xarray as xr
 
+from gendsl import arguments
 from gendsl.compiler import Compiled, compile_source, replan
 from gendsl.diagnostics import DataError, Diagnostic, nearest
+from gendsl.emit.observed import tied_axes
 from gendsl.fit import Fit, FitSettings, run_fit
 from gendsl.inference.plan import Plan
 from gendsl.inspection.diagram import plate_diagram_svg
@@ -21,13 +23,14 @@ from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.checkpoint import load_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
-from gendsl.runtime.draws import Batch
+from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of
-from gendsl.runtime.posterior import merged, site_values
+from gendsl.runtime.posterior import merged, site_values, unknown_sites
 from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import is_improper
 from gendsl.runtime.results import build_tree
+from gendsl.semantics.supports import is_discrete
 from gendsl.syntax.reading import read_source, source_from_text
 
 __all__ = ["Fit", "Model", "compile", "load", "load_fit"]
@@ -141,11 +144,12 @@ class Model:
             CompileError: the method cannot be used, or an option is wrong.
             DataError: the data do not fit the model.
         """
-        compiled = self.compiled
+        compiled, infer = self.compiled, arguments.name_or_none("infer", infer)
         if infer is not None or options:
             compiled = replan(self.compiled.checked, infer, options)
         chosen = compiled.plan.options.get("seed") if seed is None else seed
-        settings = FitSettings(int(chosen or 0), dtype, device, cores, progress)
+        used, most = arguments.whole("seed", chosen or 0), arguments.whole_or_none("cores", cores)
+        settings = FitSettings(used, dtype, device, most, progress)
         resolve_dtype(dtype)
         resolve_device(device)
         bound = self.bind(data, columns=columns, index_base=index_base)
@@ -165,6 +169,8 @@ class Model:
 
         Args:
             values: for every continuous latent and param its value, in the order of its axes.
+                Where data lack values of `x` that others depend on, also ``x_missing``: one
+                value for each missing entry, in the order of the data.
             data: as for `fit`.
             columns: as for `fit`.
             index_base: as for `fit`.
@@ -172,6 +178,7 @@ class Model:
         Raises:
             DataError: a value is missing, unknown or of the wrong shape.
         """
+        arguments.mapping("values", values)
         bound = self.bind(data, columns=columns, index_base=index_base)
         dtype, device = torch.float64, torch.device("cpu")
         with tensors(dtype, device, 0), in_words(self._ir):
@@ -187,7 +194,17 @@ class Model:
         unknown = {v.name: v for v in self._ir.of_role("latent", "param")}
         wrong: list[Diagnostic] = []
         found: dict[str, torch.Tensor] = {}
+        lacking = self._lacking(bound)
         for name, value in values.items():
+            if name in lacking:
+                variable, array = lacking[name], _numbers(value)
+                shape = (int(bound.missing[variable.name].sum()), *_tied_shape(variable, bound))
+                if array is None or array.shape != shape:
+                    wrong.append(_wrong_value(variable, array, shape, name))
+                    continue
+                site = unknown_sites(batch, {name: array[None]})[name][0]
+                found[name] = site.reshape(shape)
+                continue
             if name not in unknown:
                 wrong.append(_unknown_name(name, unknown))
                 continue
@@ -208,9 +225,26 @@ class Model:
         wrong += [
             Diagnostic("GD820", f"no value is given for `{n}`", unknown[n].span) for n in missing
         ]
+        wrong += [
+            Diagnostic(
+                "GD820",
+                f"no value is given for `{n}`, the missing entries of `{v.name}`",
+                v.span,
+                help=f"give {int(bound.missing[v.name].sum())} of them, in the order of the data",
+            )
+            for n, v in lacking.items()
+            if n not in values
+        ]
         if wrong:
             raise DataError(wrong, self._ir.source)
         return found
+
+    def _lacking(self, bound: BoundData) -> dict[str, ir.Variable]:
+        """The variables whose missing entries are unknowns that are not summed out, by site."""
+        imputed = [
+            self._ir.variable(n) for n in self.compiled.program.imputed if n in bound.missing
+        ]
+        return {f"{v.name}_missing": v for v in imputed if not is_discrete(v.type.support)}
 
     def simulate(
         self,
@@ -235,6 +269,7 @@ class Model:
         Raises:
             DataError: inputs do not fit, or a prior is improper.
         """
+        draws, seed = arguments.whole("draws", draws), arguments.whole("seed", seed)
         self._verify_proper()
         bound = bind(
             self._ir,
@@ -249,8 +284,12 @@ class Model:
         with tensors(dtype, device, seed), in_words(self._ir):
             ready = executable(self.compiled.program, self._ir, bound, dtype, device)
             batch = Batch(ready.without(frozenset(v.name for v in self._ir.of_role("observed"))))
-            trace = batch.trace(draws, {}, {})
-            found = merged([site_values(batch, trace, names, draws)])
+            arguments.verify_numbers(draws, batch.width())
+            parts = []
+            for piece in chunks(draws, 2 * batch.width()):
+                count = piece.stop - piece.start
+                parts.append(site_values(batch, batch.trace(count, {}, {}), names, count))
+            found = merged(parts)
         observed = {v.name for v in self._ir.of_role("observed")}
         return build_tree(
             {
@@ -309,15 +348,21 @@ def _unknown_name(name: str, unknown: Mapping[str, ir.Variable]) -> Diagnostic:
 
 
 def _wrong_value(
-    variable: ir.Variable, array: np.ndarray | None, shape: tuple[int, ...]
+    variable: ir.Variable, array: np.ndarray | None, shape: tuple[int, ...], name: str = ""
 ) -> Diagnostic:
     wanted = f"an array of shape {shape}" if shape else "a single number"
     has = "is not made of numbers" if array is None else f"has shape {array.shape}"
     return Diagnostic(
         "GD819",
-        f"`{variable.name}` needs {wanted}, but the value given {has}",
+        f"`{name or variable.name}` needs {wanted}, but the value given {has}",
         variable.span,
     )
+
+
+def _tied_shape(variable: ir.Variable, bound: BoundData) -> tuple[int, ...]:
+    """The shape of one missing entry."""
+    last = variable.type.event[len(variable.type.event) - tied_axes(variable) :]
+    return tuple(s.evaluate(dict(bound.sizes)) for s in last)
 
 
 def _numbers(value: object) -> np.ndarray | None:
@@ -334,6 +379,7 @@ def load(path: str | Path) -> Model:
     Raises:
         CompileError: with every mistake found, its place and a remedy.
     """
+    arguments.file_path("path", path)
     return Model(compile_source(read_source(Path(path))))
 
 
@@ -343,6 +389,8 @@ def compile(text: str, name: str = "<text>") -> Model:
     Raises:
         CompileError: with every mistake found, its place and a remedy.
     """
+    arguments.model_text("text", text)
+    arguments.model_text("name", name)
     return Model(compile_source(source_from_text(text, name)))
 
 
@@ -352,6 +400,7 @@ def load_fit(folder: str | Path) -> Fit:
     Raises:
         DataError: the folder is no fit, or it was damaged.
     """
+    arguments.file_path("folder", folder)
     run = load_run(folder)
     source = source_from_text(run.source_text, run.source_name)
     checked = compile_source(source).checked

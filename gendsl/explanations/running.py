@@ -81,4 +81,10 @@ CODES: dict[str, tuple[str, str]] = {
         "The density of a held-out row needs its own discrete latents summed out, or the norming "
         "constant of an energy. This version does neither; compare predictions with the values.",
     ),
+    "GD833": (
+        "an argument of a call is of the wrong kind",
+        "The message says what the argument takes. A seed is a whole number from 0, `cores` and "
+        "`draws` are whole numbers from 1, `columns` and `sizes` are dicts by name. Nothing is "
+        "rounded or guessed.",
+    ),
 }

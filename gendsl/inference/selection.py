@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 
 from gendsl.diagnostics import CompileError, Diagnostic, Label, nearest
 from gendsl.graph.facts import Facts, derive_facts
@@ -158,9 +159,9 @@ def method_options(
                 Diagnostic("GD606", f"`{method.name}` has no option called `{name}`", help=remedy)
             )
             continue
-        whole = isinstance(value, int) or not option.integer
-        legal = isinstance(value, (int, float)) and not isinstance(value, bool) and whole
-        if value is not None and not (legal and option.lower <= float(value) <= option.upper):
+        kind_of_number = Integral if option.integer else Real
+        legal = isinstance(value, kind_of_number) and not isinstance(value, bool)
+        if value is not None and not (legal and option.lower <= value <= option.upper):
             kind = "a whole number" if option.integer else "a number"
             wrong.append(
                 Diagnostic(
@@ -171,7 +172,7 @@ def method_options(
             )
             continue
         if value is not None and not isinstance(value, str):
-            filled[name] = value
+            filled[name] = int(value) if isinstance(value, Integral) else float(value)
     if wrong:
         raise CompileError(wrong, model.source)
     return filled

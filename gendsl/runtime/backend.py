@@ -35,8 +35,10 @@ def resolve_device(device: str) -> torch.device:
         DataError: GD824 for a device that is unknown or absent.
     """
     try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError):
+        found = torch.device(device) if isinstance(device, (str, torch.device)) else None
+    except RuntimeError:
+        found = None
+    if found is not None and found.type == "cpu" and found.index:
         found = None
     if found is None or found.type not in ("cpu", "cuda"):
         raise DataError([Diagnostic("GD824", f"`device` is cpu or cuda, not {device!r}")])
@@ -50,6 +52,9 @@ def resolve_device(device: str) -> torch.device:
                 )
             ]
         )
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        has = f"this machine has {torch.cuda.device_count()} CUDA devices, counted from 0"
+        raise DataError([Diagnostic("GD824", f"{has}: there is no {device!r}")])
     return found
 
 

@@ -102,7 +102,7 @@ def sample_chains(
             * STEPS_EXPECTED
             * (job.options.draws + job.options.warmup)
         )
-        workers = min(chains, cores or _cores())
+        workers = max(1, min(chains, cores or _cores()))
         if job.device.type != "cpu" or (cores is None and work * chains < WORTHWHILE):
             workers = 1
         with np.errstate(all="ignore"):  # refuse before any process is started

@@ -115,7 +115,12 @@ class Batch:
         conditioned = poutine.condition(self._function(count), data=dict(values))
         first = -2 - self.executable.nesting
         empty = EmptyAside()
-        sampled = infer_discrete(empty(conditioned), first_available_dim=first, temperature=1)
+        sampled = infer_discrete(
+            empty(conditioned),
+            first_available_dim=first,
+            temperature=1,
+            strict_enumeration_warning=False,
+        )
         with torch.no_grad(), WithParams(params):
             trace: Trace = poutine.trace(sampled).get_trace()
         for name, site in empty.seen.items():

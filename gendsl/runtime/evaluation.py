@@ -105,7 +105,8 @@ def _rows(
     if variable.name not in missing:
         return found
     mask = missing[variable.name]
-    mask = mask.any(axis=tuple(range(len(variable.axes), mask.ndim)))
+    entries = tuple(range(len(variable.axes), mask.ndim))
+    mask = np.asarray(mask.any(axis=entries))
     return found[:, ~known_mask(batch, variable, mask).reshape(-1).cpu().numpy()]
 
 

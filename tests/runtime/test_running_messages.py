@@ -12,6 +12,7 @@ import torch
 import gendsl
 from gendsl.diagnostics import GenError
 from gendsl.explanations.running import CODES
+from gendsl.runtime.draws import Batch
 
 QUICK = {"chains": 1, "draws": 20, "warmup": 20, "progress": False}
 
@@ -68,6 +69,15 @@ def without_cuda():
         model("m").fit(DATA["m"], device="cuda", **QUICK)
 
 
+def out_of_memory():
+    def fail(*_):
+        raise MemoryError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batch, "trace", fail)
+        model("m").simulate(sizes={"n": 2})
+
+
 ACTIONS = {
     "GD610": lambda: model("param"),
     "GD611": lambda: model("nothing").fit({"y": [1.0]}),
@@ -93,8 +103,10 @@ ACTIONS = {
     "GD826": lambda: model("matrix").fit({"S": [[1, 2], [2, 1]], "y": [0.1]}, **QUICK),
     "GD826, singular": lambda: model("singular").fit({"S": np.ones((2, 2)), "y": [0.1]}, **QUICK),
     "GD827": lambda: model("m").simulate(10**15, sizes={"n": 2}),
+    "GD827, while running": out_of_memory,
     "GD828": lambda: model("largest").fit({"x": [], "y": [1.0]}, **QUICK),
     "GD829": lambda: fit("mixed").evaluate({"y": [1.0]}),
+    "GD833": lambda: model("m").fit(DATA["m"], seed=-1, **QUICK),
     "GD914": lambda: model("lags").simulate(sizes={"t": 3, "n": 1}),
     "GD915": lambda: model("energy").simulate(sizes={"n": 2}),
     "GD915, new members": lambda: fit("energy").predict({"y": [1.0, 2.0, 3.0]}),
@@ -223,6 +235,10 @@ singular.gen:6:17: error[GD826]: a matrix that is needed here is singular, to wo
 help: add a small positive number to its diagonal
 """,
     "GD827": """\
+error[GD827]: 1,000,000,000,000,000 draws of about 4 numbers each take 32,000,000 GB, and more than 16 GB are refused
+help: use fewer draws or smaller plates
+""",
+    "GD827, while running": """\
 m.gen:1:7: error[GD827]: there is not enough memory for this model and these data
   1 | model M
     |       ^
@@ -239,6 +255,9 @@ mixed.gen:3:8: error[GD829]: held-out rows cannot be scored yet where `z` would 
   3 | latent z[n] ~ Bernoulli(0.5)
     |        ^
 help: compare predictions with the held-out values instead
+""",
+    "GD833": """\
+error[GD833]: `seed` is a whole number from 0 to 4294967295, not -1
 """,
     "GD914": """\
 lags.gen:5:9: error[GD914]: `x` depends on its own past; this version fits such models, but cannot simulate them yet

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from gendsl.arguments import mapping, verify_columns
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir.nodes import Axis, Model, Variable
 from gendsl.runtime.data.checking import check_values, placeholder, tied_axes
@@ -76,6 +77,9 @@ def bind(
     Raises:
         DataError: everything that does not fit.
     """
+    verify_columns(columns)
+    if sizes is not None:
+        mapping("sizes", sizes)
     found = Findings()
     supply = match(model, data, columns or {}, purpose, found)
     binder = _Binder(model, supply, found, known or {}, index_base, purpose)
