@@ -325,7 +325,7 @@ class Fit:
         self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
     ) -> Replay:
         model = self.compiled.checked.ir
-        count, seed = _count(draws), self.settings.seed if seed is None else seed
+        count, seed = _count(draws), whole("seed", self.settings.seed if seed is None else seed)
         values, params = unknown_draws(model, self.tree, count)
         dtype, device = resolve_dtype(self.settings.dtype), resolve_device(self.settings.device)
         if self.kind == "point" and any(is_discrete(v.type.support) for v in _unknowns(model)):

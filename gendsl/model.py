@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
-import numpy as np
 import torch
 import xarray as xr
 
 from gendsl import arguments
 from gendsl.compiler import Compiled, compile_source, replan
-from gendsl.diagnostics import DataError, Diagnostic, nearest
-from gendsl.emit.observed import tied_axes
+from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.fit import Fit, FitSettings, run_fit
 from gendsl.inference.plan import Plan
 from gendsl.inspection.diagram import plate_diagram_svg
@@ -26,11 +24,12 @@ from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of
-from gendsl.runtime.posterior import merged, site_values, unknown_sites
+from gendsl.runtime.posterior import merged, site_values
 from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import is_improper
+from gendsl.runtime.restored import restored_plan, restored_settings
 from gendsl.runtime.results import build_tree
-from gendsl.semantics.supports import is_discrete
+from gendsl.runtime.supplied import supplied
 from gendsl.syntax.reading import read_source, source_from_text
 
 __all__ = ["Fit", "Model", "compile", "load", "load_fit"]
@@ -184,67 +183,9 @@ class Model:
         with tensors(dtype, device, 0), in_words(self._ir):
             ready = executable(self.compiled.program, self._ir, bound, dtype, device)
             density = Density(ready)
-            given = self._site_values(Batch(ready), values, bound)
+            given = supplied(Batch(ready), values, bound, self.plan.enumerated)
             with torch.no_grad():
                 return float(density.log_prob(given))
-
-    def _site_values(
-        self, batch: Batch, values: Mapping[str, object], bound: BoundData
-    ) -> dict[str, torch.Tensor]:
-        unknown = {v.name: v for v in self._ir.of_role("latent", "param")}
-        wrong: list[Diagnostic] = []
-        found: dict[str, torch.Tensor] = {}
-        lacking = self._lacking(bound)
-        for name, value in values.items():
-            if name in lacking:
-                variable, array = lacking[name], _numbers(value)
-                shape = (int(bound.missing[variable.name].sum()), *_tied_shape(variable, bound))
-                if array is None or array.shape != shape:
-                    wrong.append(_wrong_value(variable, array, shape, name))
-                    continue
-                site = unknown_sites(batch, {name: array[None]})[name][0]
-                found[name] = site.reshape(shape)
-                continue
-            if name not in unknown:
-                wrong.append(_unknown_name(name, unknown))
-                continue
-            variable = unknown[name]
-            array = _numbers(value)
-            shape = (
-                *(bound.sizes[a] for a in variable.axes),
-                *(s.evaluate(dict(bound.sizes)) for s in variable.type.event),
-            )
-            if array is None or array.shape != shape:
-                wrong.append(_wrong_value(variable, array, shape))
-                continue
-            layout = batch.executable.program.layout
-            whole = batch.batched(variable, array[None])[0]
-            rank = layout.depth(variable.type.plates)
-            found[name] = whole.reshape(whole.shape[batch.executable.nesting - rank :])
-        missing = [n for n in unknown if n not in values and n not in self.plan.enumerated]
-        wrong += [
-            Diagnostic("GD820", f"no value is given for `{n}`", unknown[n].span) for n in missing
-        ]
-        wrong += [
-            Diagnostic(
-                "GD820",
-                f"no value is given for `{n}`, the missing entries of `{v.name}`",
-                v.span,
-                help=f"give {int(bound.missing[v.name].sum())} of them, in the order of the data",
-            )
-            for n, v in lacking.items()
-            if n not in values
-        ]
-        if wrong:
-            raise DataError(wrong, self._ir.source)
-        return found
-
-    def _lacking(self, bound: BoundData) -> dict[str, ir.Variable]:
-        """The variables whose missing entries are unknowns that are not summed out, by site."""
-        imputed = [
-            self._ir.variable(n) for n in self.compiled.program.imputed if n in bound.missing
-        ]
-        return {f"{v.name}_missing": v for v in imputed if not is_discrete(v.type.support)}
 
     def simulate(
         self,
@@ -336,43 +277,6 @@ class Model:
             raise DataError(wrong, self._ir.source)
 
 
-def _unknown_name(name: str, unknown: Mapping[str, ir.Variable]) -> Diagnostic:
-    near = nearest(name, unknown)
-    listed = ", ".join(f"`{n}`" for n in unknown)
-    remedy = f"its unknowns are {listed}" if unknown else None
-    return Diagnostic(
-        "GD818",
-        f"the model has no latent or param called `{name}`",
-        help=f"did you mean `{near}`?" if near else remedy,
-    )
-
-
-def _wrong_value(
-    variable: ir.Variable, array: np.ndarray | None, shape: tuple[int, ...], name: str = ""
-) -> Diagnostic:
-    wanted = f"an array of shape {shape}" if shape else "a single number"
-    has = "is not made of numbers" if array is None else f"has shape {array.shape}"
-    return Diagnostic(
-        "GD819",
-        f"`{name or variable.name}` needs {wanted}, but the value given {has}",
-        variable.span,
-    )
-
-
-def _tied_shape(variable: ir.Variable, bound: BoundData) -> tuple[int, ...]:
-    """The shape of one missing entry."""
-    last = variable.type.event[len(variable.type.event) - tied_axes(variable) :]
-    return tuple(s.evaluate(dict(bound.sizes)) for s in last)
-
-
-def _numbers(value: object) -> np.ndarray | None:
-    """A value as an array of numbers; None if it is none."""
-    try:
-        return np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        return None
-
-
 def load(path: str | Path) -> Model:
     """Compile the model in a `.gen` file.
 
@@ -402,19 +306,6 @@ def load_fit(folder: str | Path) -> Fit:
     """
     arguments.file_path("folder", folder)
     run = load_run(folder)
-    source = source_from_text(run.source_text, run.source_name)
-    checked = compile_source(source).checked
-    options = {k: v for k, v in run.meta.get("options", {}).items() if v is not None}
-    compiled = replan(checked, run.meta.get("method"), options)
+    compiled = restored_plan(run)
     bound = BoundData(run.sizes, run.data, run.missing, run.labels, ())
-    settings = run.meta.get("settings", {})
-    return Fit(
-        compiled,
-        bound,
-        run.tree,
-        FitSettings(
-            int(settings.get("seed", 0)),
-            str(settings.get("dtype", "float64")),
-            str(settings.get("device", "cpu")),
-        ),
-    )
+    return Fit(compiled, bound, run.tree, FitSettings(*restored_settings(run)))

@@ -80,12 +80,17 @@ def entry_labels(name: str, array: xr.DataArray) -> list[str]:
     if not axes:
         return [name]
     members = [
-        [str(m) for m in array.coords[d].to_numpy()]
+        [_printable(str(m)) for m in array.coords[d].to_numpy()]
         if d in array.coords
         else [str(i) for i in range(array.sizes[d])]
         for d in axes
     ]
     return [f"{name}[{', '.join(entry)}]" for entry in itertools.product(*members)]
+
+
+def _printable(label: str) -> str:
+    """A label that cannot steer a terminal: what is no visible character is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in label)
 
 
 def diagnose(posterior: xr.Dataset, ci_prob: float, *, independent: bool = False) -> Diagnosis:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import gendsl
@@ -86,3 +88,60 @@ def test_simulation_in_pieces(monkeypatch):
 def test_simulation_that_no_memory_holds():
     with pytest.raises(GenError, match="GD827"):
         model().simulate(10**9, sizes={"n": 10})
+
+
+def edited(folder, section, value):
+    facts = json.loads((folder / "meta.json").read_text())
+    target = facts if section == "sizes" else facts["meta"]
+    target[section] = value
+    (folder / "meta.json").write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("method", 5),
+        ("method", "nust"),
+        ("options", 3),
+        ("options", {"chains": "x"}),
+        ("options", {"chians": 4}),
+        ("settings", []),
+        ("settings", {"seed": "x"}),
+        ("settings", {"seed": -1}),
+        ("settings", {"dtype": 3}),
+        ("settings", {"device": "toaster"}),
+        ("sizes", {}),
+        ("sizes", {"n": 3}),
+        ("sizes", {"n": True}),
+        ("sizes", {"n": 2, "k": 1}),
+    ],
+)
+def test_edited_facts_of_a_run_are_refused(tmp_path, section, value):
+    folder = fitted().save(tmp_path / "run")
+    edited(folder, section, value)
+    with pytest.raises(GenError) as caught:
+        gendsl.load_fit(folder)
+    assert [d.code for d in caught.value.diagnostics] == ["GD803"]
+
+
+def test_size_that_only_results_have(tmp_path):
+    model = gendsl.compile(
+        "model M\nplate n\nplate g\ninput k[n]: index(g)\nlatent a[g] ~ Normal(0, 1)\n"
+        "observe y[n] ~ Normal(a[k], 1)\n"
+    )
+    folder = model.fit({"k": ["u", "v"], "y": [1.0, 2.0]}, **QUICK).save(tmp_path / "run")
+    assert gendsl.load_fit(folder).posterior["a"].shape == (1, 8, 2)
+    edited(folder, "sizes", {"n": 2, "g": 5})
+    with pytest.raises(GenError, match="GD803"):
+        gendsl.load_fit(folder)
+
+
+def test_labels_cannot_steer_a_terminal():
+    model = gendsl.compile(
+        "model M\nplate g\ninput k[g]: real\nlatent a[g] ~ Normal(k, 1)\nobserve y[g] ~ Normal(a, 1)"
+    )
+    frame = pd.DataFrame({"g": ["\x1b[31mred", "Łódź"], "k": [0.0, 0.0], "y": [1.0, 2.0]})
+    told = str(model.fit(frame, **QUICK).summary())
+    assert "\x1b" not in told
+    assert "a[\\x1b[31mred]" in told
+    assert "a[Łódź]" in told
