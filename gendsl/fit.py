@@ -15,19 +15,14 @@ from gendsl import arguments
 from gendsl.arguments import whole
 from gendsl.compiler import VERSION, Compiled
 from gendsl.diagnostics import DataError, Diagnostic
-from gendsl.graph.facts import derive_facts
 from gendsl.inspection import plots
 from gendsl.ir import nodes as ir
-from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
+from gendsl.runtime.backend import resolve_device, resolve_dtype
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
-from gendsl.runtime.engines import ENGINES, Setting
 from gendsl.runtime.evaluation import Evaluation, pointwise, scored, verify_scorable
-from gendsl.runtime.failures import in_words
-from gendsl.runtime.labelling import axes_of, coords_of, data_groups, sorted_posterior
-from gendsl.runtime.parameterisation import parameterised
+from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import predictive, recovered
-from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import (
     conditioned_on,
     rebased,
@@ -37,6 +32,7 @@ from gendsl.runtime.rebasing import (
 )
 from gendsl.runtime.replay import Replay, unknown_draws
 from gendsl.runtime.results import ESTIMATE, build_tree
+from gendsl.runtime.running import FitSettings, run_engine
 from gendsl.runtime.summary import Kind, Summary, summarise
 from gendsl.semantics.supports import is_discrete
 
@@ -46,71 +42,10 @@ PREDICTIVE_DRAWS = 1000
 """Predictions use at most this many draws of the posterior unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class FitSettings:
-    """How a fit is run.
-
-    Attributes:
-        seed: determines every random number.
-        dtype: ``float64`` or ``float32``.
-        device: ``cpu`` or ``cuda``.
-        cores: processes at most; None for the machine's.
-        progress: whether to show progress.
-    """
-
-    seed: int = 0
-    dtype: str = "float64"
-    device: str = "cpu"
-    cores: int | None = None
-    progress: bool = True
-
-
 def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
-    """Run the plan's engine and label what it gives."""
-    plan, model = compiled.plan, compiled.checked.ir
-    plan = parameterised(plan, model, bound)
-    compiled = replace(compiled, plan=plan)
-    if plan.method is None:
-        raise _nothing_unknown(model)
-    dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
-    with in_words(model):
-        with tensors(dtype, device):
-            ready = executable(compiled.program, model, bound, dtype, device)
-        setting = Setting(
-            compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
-        )
-        outcome = ENGINES[plan.method](setting)
-    groups = {k: v for k, v in outcome.groups.items() if v}
-    groups = sorted_posterior(model, {**groups, **data_groups(model, bound)})
-    attrs: dict[str, Any] = {
-        "kind": outcome.kind,
-        "method": plan.method,
-        "model": model.name,
-        "seed": settings.seed,
-        **_honest(model, outcome.attrs),
-    }
-    tree = build_tree(
-        groups,
-        axes_of(model),
-        {**coords_of(model, bound), **outcome.coords},
-        attrs,
-        supports={v.name: str(v.type.support) for v in model.variables},
-        derived=frozenset(v.name for v in model.of_role("let")),
-    )
-    return Fit(compiled, bound, tree, settings)
-
-
-def _honest(model: ir.Model, attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of a fit, without a log evidence that lacks a constant."""
-    found = dict(attrs)
-    facts = derive_facts(model)
-    if "log_evidence" in found and (facts.unnormalised or facts.energies):
-        del found["log_evidence"]
-        named = ", ".join(f"`{n}`" for n in facts.unnormalised)
-        what = f"the density of {named} is" if named else "energies are"
-        note = f"there is no log evidence: {what} known up to a constant only"
-        found["note"] = "; ".join([*([found["note"]] if "note" in found else []), note])
-    return found
+    """Run the plan's engine on bound data."""
+    carried_out, tree = run_engine(compiled, bound, settings)
+    return Fit(carried_out, bound, tree, settings)
 
 
 def _count(draws: int | None) -> int:
@@ -121,17 +56,6 @@ def _count(draws: int | None) -> int:
 def _unknowns(model: ir.Model) -> list[ir.Variable]:
     """Latents, and variables of which entries may be imputed."""
     return [v for v in model.variables if v.role == "latent" or v.optional]
-
-
-def _nothing_unknown(model: ir.Model) -> DataError:
-    found = Diagnostic(
-        "GD611",
-        "nothing in this model is unknown: there is no posterior",
-        model.span,
-        help="to draw from the model use `simulate`; to infer something declare it `latent` or "
-        "`param`",
-    )
-    return DataError([found], model.source)
 
 
 @dataclass(frozen=True, eq=False)

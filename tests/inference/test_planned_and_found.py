@@ -45,7 +45,8 @@ def test_a_covariance_that_is_inferred_can_be_sampled():
     observe y[n]: real[D] ~ MultivariateNormal(zeros(D), covariance_matrix=diag(s))
     """
     y = np.random.default_rng(0).normal(size=(200, 2)) * [1.0, 0.5]
-    fit = gendsl.compile(text).fit({"y": y}, seed=1, chains=2, draws=200, warmup=200, progress=False)
+    budget = {"chains": 2, "draws": 200, "warmup": 200}
+    fit = gendsl.compile(text).fit({"y": y}, seed=1, progress=False, **budget)
     found = fit.posterior["s"].to_numpy().mean((0, 1))
     np.testing.assert_allclose(found, (y**2).mean(0), rtol=0.15)
 

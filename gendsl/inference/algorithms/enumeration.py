@@ -31,7 +31,7 @@ def rate(facts: Facts) -> Rating:
     if set(facts.undirected) & set(facts.finite):
         return Rating(
             Competence.INCOMPATIBLE,
-            f"`{facts.undirected[0]}` is weighed by an energy alone, whose log Z is not summed yet",
+            f"an energy alone weighs `{facts.undirected[0]}`, and its log Z is not summed yet",
         )
     return Rating(Competence.IDEAL, "every unknown has finitely many values: exact", cost=1)
 

@@ -1,0 +1,108 @@
+"""From a plan and bound data to labelled results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import xarray as xr
+
+from gendsl.compiler import Compiled
+from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.graph.facts import derive_facts
+from gendsl.ir import nodes as ir
+from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
+from gendsl.runtime.data import BoundData
+from gendsl.runtime.engines import ENGINES, Setting
+from gendsl.runtime.failures import in_words
+from gendsl.runtime.labelling import axes_of, coords_of, data_groups, sorted_posterior
+from gendsl.runtime.parameterisation import parameterised
+from gendsl.runtime.program import executable
+from gendsl.runtime.results import build_tree
+
+__all__ = ["FitSettings", "run_engine"]
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """How a fit is run.
+
+    Attributes:
+        seed: determines every random number.
+        dtype: ``float64`` or ``float32``.
+        device: ``cpu`` or ``cuda``.
+        cores: processes at most; None for the machine's.
+        progress: whether to show progress.
+    """
+
+    seed: int = 0
+    dtype: str = "float64"
+    device: str = "cpu"
+    cores: int | None = None
+    progress: bool = True
+
+
+def run_engine(
+    compiled: Compiled, bound: BoundData, settings: FitSettings
+) -> tuple[Compiled, xr.DataTree]:
+    """Run the plan's engine and label what it gives.
+
+    Returns:
+        The model with the plan that was carried out, and the results.
+    """
+    plan, model = compiled.plan, compiled.checked.ir
+    plan = parameterised(plan, model, bound)
+    compiled = replace(compiled, plan=plan)
+    if plan.method is None:
+        raise _nothing_unknown(model)
+    dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
+    with in_words(model):
+        with tensors(dtype, device):
+            ready = executable(compiled.program, model, bound, dtype, device)
+        setting = Setting(
+            compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
+        )
+        outcome = ENGINES[plan.method](setting)
+    groups = {k: v for k, v in outcome.groups.items() if v}
+    groups = sorted_posterior(model, {**groups, **data_groups(model, bound)})
+    attrs: dict[str, Any] = {
+        "kind": outcome.kind,
+        "method": plan.method,
+        "model": model.name,
+        "seed": settings.seed,
+        **_honest(model, outcome.attrs),
+    }
+    tree = build_tree(
+        groups,
+        axes_of(model),
+        {**coords_of(model, bound), **outcome.coords},
+        attrs,
+        supports={v.name: str(v.type.support) for v in model.variables},
+        derived=frozenset(v.name for v in model.of_role("let")),
+    )
+    return compiled, tree
+
+
+def _honest(model: ir.Model, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a fit, without a log evidence that lacks a constant."""
+    found = dict(attrs)
+    facts = derive_facts(model)
+    if "log_evidence" in found and (facts.unnormalised or facts.energies):
+        del found["log_evidence"]
+        named = ", ".join(f"`{n}`" for n in facts.unnormalised)
+        what = f"the density of {named} is" if named else "energies are"
+        note = f"there is no log evidence: {what} known up to a constant only"
+        found["note"] = "; ".join([*([found["note"]] if "note" in found else []), note])
+    return found
+
+
+def _nothing_unknown(model: ir.Model) -> DataError:
+    found = Diagnostic(
+        "GD611",
+        "nothing in this model is unknown: there is no posterior",
+        model.span,
+        help="to draw from the model use `simulate`; to infer something declare it `latent` or "
+        "`param`",
+    )
+    return DataError([found], model.source)
