@@ -37,9 +37,10 @@ def whole(name: str, value: object) -> int:
         DataError: GD833.
     """
     lower, upper = LIMITS[name]
-    if not isinstance(value, Integral) or isinstance(value, bool) or not lower <= value <= upper:
+    number = None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
+    if number is None or not lower <= number <= upper:
         raise _wrong(name, f"a whole number from {lower} to {upper}", value)
-    return int(value)
+    return number
 
 
 def whole_or_none(name: str, value: object) -> int | None:

@@ -204,8 +204,10 @@ class Maker:
         if kind == 2:
             inside = self.bounded(at)
             name = self.pick(OF_BOUNDED)
-            return f"{name}({inside})" if name in "exp expm1 sinh cosh square" else (
-                f"{name}(0.5 * sin({inside}))"
+            return (
+                f"{name}({inside})"
+                if name in "exp expm1 sinh cosh square"
+                else (f"{name}(0.5 * sin({inside}))")
             )
         if kind == 3:
             return f"{self.pick(OF_POSITIVE)}({self.expr(at.inner(), 'positive')} + 0.4)"
@@ -340,7 +342,8 @@ class Maker:
             and e.plates <= at.plates
             and not e.held & at.reduced
             for s in e.event
-            if s in at.plates and s not in e.plates
+            if s in at.plates
+            and s not in e.plates
             and tuple(x for x in e.event if x != s) == at.event
             and e.event.count(s) == 1
         ]
@@ -368,7 +371,8 @@ class Maker:
         found = [
             (value, index)
             for index in self.entries
-            if index.kind.startswith("indexed:") and index.plates <= at.plates
+            if index.kind.startswith("indexed:")
+            and index.plates <= at.plates
             and not index.held & at.reduced
             for value in self.entries
             if value.kind in ("real", "positive", "unit", "simplex")
@@ -507,8 +511,9 @@ class Maker:
                 lambda: f"({self.expr(inside, 'positive')}) * ({self.operand(at, 'positive')})",
                 lambda: f"{self.expr(inside, 'positive')} + {self.operand(at, 'positive')}",
                 lambda: f"0.3 + ({self.expr(inside, 'real')}) ** 2",
-                lambda: f"({self.expr(inside, 'positive')} + 0.2) / "
-                f"(1 + {self.operand(at, 'unit')})",
+                lambda: (
+                    f"({self.expr(inside, 'positive')} + 0.2) / (1 + {self.operand(at, 'unit')})"
+                ),
                 lambda: f"0.1 + sigmoid({self.expr(inside, 'real')})",
             )
         )()
@@ -551,8 +556,13 @@ class Maker:
         loc, scale = self.param(at, "real"), self.positive_param(at)
         name = self.pick("Normal Normal StudentT Cauchy Laplace Logistic Gumbel".split())
         if name == "StudentT":
-            return self.pick((f"StudentT({self.positive_param(at)} + 1, {loc}, {scale})",
-                              "StudentT(4)", f"StudentT(3, scale = {scale})"))
+            return self.pick(
+                (
+                    f"StudentT({self.positive_param(at)} + 1, {loc}, {scale})",
+                    "StudentT(4)",
+                    f"StudentT(3, scale = {scale})",
+                )
+            )
         if name == "Gumbel":
             return f"Gumbel(tanh({loc}), {scale} + 1)"
         return self.pick((f"{name}({loc}, {scale})", f"{name}(scale = {scale}, loc = {loc})"))
@@ -626,8 +636,21 @@ class Maker:
 
     def input(self) -> None:
         axes = self.some_plates(self.plates)
-        kind = self.pick(("real", "real", "positive", "unit", "count", "binary", "index", "index",
-                          "indexed", "simplex", "matrix"))
+        kind = self.pick(
+            (
+                "real",
+                "real",
+                "positive",
+                "unit",
+                "count",
+                "binary",
+                "index",
+                "index",
+                "indexed",
+                "simplex",
+                "matrix",
+            )
+        )
         event = self.event()
         if kind == "index" and self.plates:
             targets = self.plates
@@ -712,9 +735,12 @@ class Maker:
         return f"{kind}{self.shape(event)}"
 
     def _draw_real(self, at: Where):
-        return f"real{self.shape(at.event)}" if at.event or self.chance(0.3) else "", (
-            self.real_law(at)
-        ), "real", at.event
+        return (
+            f"real{self.shape(at.event)}" if at.event or self.chance(0.3) else "",
+            (self.real_law(at)),
+            "real",
+            at.event,
+        )
 
     def _draw_positive(self, at: Where):
         type_ = f"positive{self.shape(at.event)}" if at.event else ""
@@ -725,14 +751,22 @@ class Maker:
 
     def _draw_count(self, at: Where):
         if self.chance(0.3):
-            law = self.pick((f"Bernoulli({self.unit_param(at)})",
-                             f"Bernoulli(logits = {self.param(at, 'real')})"))
+            law = self.pick(
+                (
+                    f"Bernoulli({self.unit_param(at)})",
+                    f"Bernoulli(logits = {self.param(at, 'real')})",
+                )
+            )
             return f"binary{self.shape(at.event)}", law, "binary", at.event
         if self.chance(0.2):
             size = self.size()
             inner = replace(at, event=(size,))
-            law = self.pick((f"Multinomial(5, {self.simplex(inner)})",
-                             f"Multinomial(4, logits = {self.expr(inner, 'real')})"))
+            law = self.pick(
+                (
+                    f"Multinomial(5, {self.simplex(inner)})",
+                    f"Multinomial(4, logits = {self.expr(inner, 'real')})",
+                )
+            )
             return f"count[{size}]", law, "count", (size,)
         return f"count{self.shape(at.event)}", self.count_law(at), "count", at.event
 
@@ -740,27 +774,40 @@ class Maker:
         size = self.size()
         lead = at.event if len(at.event) < 2 and self.chance(0.5) else ()
         inner = replace(at, event=(*lead, size))
-        law = self.pick((f"Categorical({self.simplex(inner)})",
-                         f"Categorical(logits = {self.expr(inner, 'real')})"))
+        law = self.pick(
+            (
+                f"Categorical({self.simplex(inner)})",
+                f"Categorical(logits = {self.expr(inner, 'real')})",
+            )
+        )
         return f"index({size}){self.shape(at.event)}", law, f"index({size})", at.event
 
     def _draw_angle(self, at: Where):
         loc = self.param(at, "real")
-        return f"angle{self.shape(at.event)}", f"VonMises({loc}, {self.positive_param(at)})", (
-            "angle"
-        ), at.event
+        return (
+            f"angle{self.shape(at.event)}",
+            f"VonMises({loc}, {self.positive_param(at)})",
+            ("angle"),
+            at.event,
+        )
 
     def _draw_vector(self, at: Where):
         size = self.size()
         inner = replace(at, event=(size,))
         if self.chance(0.4):
-            weight = self.pick(("1", f"{self.expr(inner, 'positive')} + 0.5",
-                                f"{self.expr(replace(at, event=()), 'positive')} + 0.5"))
+            weight = self.pick(
+                (
+                    "1",
+                    f"{self.expr(inner, 'positive')} + 0.5",
+                    f"{self.expr(replace(at, event=()), 'positive')} + 0.5",
+                )
+            )
             return f"simplex[{size}]", f"Dirichlet({weight})", "simplex", (size,)
         matrix = self.covariance(replace(at, event=(size, size)))
         loc = self.pick((self.expr(inner, "real"), f"zeros({size})", "0"))
-        option = self.pick(("covariance_matrix = {}", "precision_matrix = {}",
-                            "scale_tril = cholesky({})"))
+        option = self.pick(
+            ("covariance_matrix = {}", "precision_matrix = {}", "scale_tril = cholesky({})")
+        )
         lead = at.event[:1] if self.chance(0.3) else ()
         event = (*lead, size)
         law = f"MultivariateNormal({loc}, {option.format(matrix)})"

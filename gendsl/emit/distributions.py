@@ -234,9 +234,7 @@ LINKS = ("softmax", "sigmoid", "inv_logit")
 """Functions that turn log odds into probabilities."""
 
 
-def _on_the_logit_scale(
-    spec: DistributionSpec, args: dict[str, ir.Expr]
-) -> dict[str, ir.Expr]:
+def _on_the_logit_scale(spec: DistributionSpec, args: dict[str, ir.Expr]) -> dict[str, ir.Expr]:
     """``probs=softmax(x)`` as ``logits=x``: torch rounds probabilities below 1e-16 up."""
     probs = args.get("probs")
     linked = isinstance(probs, ir.Apply) and probs.function in LINKS

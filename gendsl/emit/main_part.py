@@ -6,7 +6,7 @@ from gendsl.inference.plan import Plan
 
 __all__ = ["main_part"]
 
-READ = '''if __name__ == "__main__":  # python model.py data.npz
+READ = """if __name__ == "__main__":  # python model.py data.npz
     import sys
 
     import numpy as np
@@ -17,7 +17,7 @@ READ = '''if __name__ == "__main__":  # python model.py data.npz
         name: int(value) if value.ndim == 0 and value.dtype.kind == "i" else torch.as_tensor(value)
         for name, value in arrays.items()
     }}
-'''
+"""
 
 NUTS = """    kernel = NUTS({model})
     mcmc = MCMC(kernel, num_samples=1000, warmup_steps=1000)

@@ -56,9 +56,7 @@ class ObservedEmitter:
 
     # Sequences
 
-    def _steps(
-        self, variable: ir.Variable, name: str, known: ast.expr | None
-    ) -> list[Statement]:
+    def _steps(self, variable: ir.Variable, name: str, known: ast.expr | None) -> list[Statement]:
         """A site for each literal step, and one for the general equation where it holds."""
         window = self.sites.window(variable)
         assert window is not None
@@ -186,8 +184,6 @@ class ObservedEmitter:
         whole = isinstance(support, (Interval, Index)) or support.event_dim == tied
         entry = replace(
             variable,
-            type=replace(
-                variable.type, event=event, support=support if whole else hull(support)
-            ),
+            type=replace(variable.type, event=event, support=support if whole else hull(support)),
         )
         return self.sites.distributions.flat(entry)

@@ -84,9 +84,7 @@ def attribute(value: ast.expr | str, *path: str) -> ast.expr:
     return result
 
 
-def call(
-    function: ast.expr | str, *args: ast.expr, **keywords: ast.expr | None
-) -> ast.Call:
+def call(function: ast.expr | str, *args: ast.expr, **keywords: ast.expr | None) -> ast.Call:
     """``function(args, key=value)``; dots in a string are attributes; None is left out."""
     if isinstance(function, str):
         head, *path = function.split(".")

@@ -162,9 +162,7 @@ class SiteEmitter:
         thunk = ast.Lambda(nothing, self._start(variable, shape))
         limits = constraint(variable.type.support)
         site = py.call("pyro.param", py.text(variable.name), thunk, constraint=limits)
-        return Statement(
-            frozenset(), (py.assign(self.identifier(variable), site, variable.span),)
-        )
+        return Statement(frozenset(), (py.assign(self.identifier(variable), site, variable.span),))
 
     def _start(self, variable: ir.Variable, shape: list[ast.expr]) -> ast.expr:
         """Where the search starts: as declared, else a plain point of the support."""

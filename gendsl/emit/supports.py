@@ -54,9 +54,7 @@ def _interval(lower: float, upper: float) -> ast.expr:
     return py.call("constraints.interval", _bound(lower), _bound(upper))
 
 
-def flat_law(
-    setting: Setting, support: Support, event: tuple[Size, ...]
-) -> tuple[ast.expr, int]:
+def flat_law(setting: Setting, support: Support, event: tuple[Size, ...]) -> tuple[ast.expr, int]:
     """A distribution with density 1 on a support, of its own last axes of `event`.
 
     Where Pyro has a proper distribution on the support it is that one, masked, so that the

@@ -229,7 +229,7 @@ _LATER = {
     "GD917": (
         "Predictions and scores for data that lack some values which others depend on",
         "`observe x[n]: real? ~ Normal(0, 1)`, `observe y[n] ~ Normal(b * x, 1)`, and "
-        "`fit.predict({\"x\": [1.0, nan]})`",
+        '`fit.predict({"x": [1.0, nan]})`',
         "leave those rows out, fill the values in, or leave `x` out altogether",
     ),
 }

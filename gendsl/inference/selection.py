@@ -159,9 +159,9 @@ def method_options(
                 Diagnostic("GD606", f"`{method.name}` has no option called `{name}`", help=remedy)
             )
             continue
-        kind_of_number = Integral if option.integer else Real
-        legal = isinstance(value, kind_of_number) and not isinstance(value, bool)
-        if value is not None and not (legal and option.lower <= value <= option.upper):
+        number = _number(value, whole=option.integer)
+        legal = number is not None and option.lower <= number <= option.upper
+        if value is not None and not legal:
             kind = "a whole number" if option.integer else "a number"
             wrong.append(
                 Diagnostic(
@@ -171,11 +171,20 @@ def method_options(
                 )
             )
             continue
-        if value is not None and not isinstance(value, str):
-            filled[name] = int(value) if isinstance(value, Integral) else float(value)
+        if number is not None:
+            filled[name] = number
     if wrong:
         raise CompileError(wrong, model.source)
     return filled
+
+
+def _number(value: object, *, whole: bool) -> float | int | None:
+    """A number of Python or NumPy as one of Python; None if it is none, or not whole."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) and not whole else None
 
 
 def _refusal(

@@ -93,19 +93,21 @@ def _verify_arrays(run: SavedRun, model: ir.Model) -> None:
             expected = whole if section is run.data else whole[: array.ndim]
             if array.shape != expected:
                 raise _mismatch(run.folder, name)
-    for name, labels in run.labels.items():
-        if name in run.sizes and len(labels) != run.sizes[name]:
-            raise _mismatch(run.folder, name)
-    for group in ("posterior", ESTIMATE):
-        if group not in run.tree.children:
+    for axis, labels in run.labels.items():
+        if axis in run.sizes and len(labels) != run.sizes[axis]:
+            raise _mismatch(run.folder, axis)
+    for group in {"posterior", ESTIMATE} & set(run.tree.children):
+        _verify_results(run, variables, group)
+
+
+def _verify_results(run: SavedRun, variables: Mapping[str, ir.Variable], group: str) -> None:
+    for name, found in run.tree[group].data_vars.items():
+        variable = variables.get(str(name))
+        if variable is None or variable.role not in ("latent", "param"):
             continue
-        for name, found in run.tree[group].data_vars.items():
-            variable = variables.get(str(name))
-            if variable is None or variable.role not in ("latent", "param"):
-                continue
-            shape = tuple(n for d, n in found.sizes.items() if d not in SAMPLE_DIMS)
-            if shape != _shape(variable, run.sizes):
-                raise _mismatch(run.folder, str(name))
+        shape = tuple(n for d, n in found.sizes.items() if d not in SAMPLE_DIMS)
+        if shape != _shape(variable, run.sizes):
+            raise _mismatch(run.folder, str(name))
 
 
 def _shape(variable: ir.Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:

@@ -18,7 +18,9 @@ DATA = {"y": [1.0, 2.0]}
 
 @cache
 def model():
-    return gendsl.compile("model M\nplate n\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)\n")
+    return gendsl.compile(
+        "model M\nplate n\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)\n"
+    )
 
 
 @cache
@@ -138,7 +140,8 @@ def test_size_that_only_results_have(tmp_path):
 
 def test_labels_cannot_steer_a_terminal():
     model = gendsl.compile(
-        "model M\nplate g\ninput k[g]: real\nlatent a[g] ~ Normal(k, 1)\nobserve y[g] ~ Normal(a, 1)"
+        "model M\nplate g\ninput k[g]: real\nlatent a[g] ~ Normal(k, 1)\n"
+        "observe y[g] ~ Normal(a, 1)\n"
     )
     frame = pd.DataFrame({"g": ["\x1b[31mred", "Łódź"], "k": [0.0, 0.0], "y": [1.0, 2.0]})
     told = str(model.fit(frame, **QUICK).summary())

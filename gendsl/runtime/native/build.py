@@ -158,7 +158,11 @@ def _machine() -> str:
         text += platform.processor()
     try:
         version = subprocess.run(
-            [_compiler(), "--version"], capture_output=True, text=True, timeout=SECONDS, check=False
+            [_compiler(), "--version"],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError) as error:
         raise NotNative("the C compiler does not answer") from error
@@ -219,9 +223,7 @@ def _is_own(path: Path, kind: Callable[[int], bool]) -> bool:
     found = path.lstat()
     if not kind(found.st_mode):
         return False
-    return not hasattr(os, "getuid") or (
-        found.st_uid == os.getuid() and not found.st_mode & 0o022
-    )
+    return not hasattr(os, "getuid") or (found.st_uid == os.getuid() and not found.st_mode & 0o022)
 
 
 def _prune(folder: Path) -> None:
