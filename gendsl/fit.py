@@ -74,6 +74,11 @@ class Fit:
     tree: xr.DataTree
     settings: FitSettings
 
+    def __repr__(self) -> str:
+        """``<gendsl fit of EightSchools by nuts: good>``."""
+        method, verdict = self.compiled.plan.method, self.summary().verdict.status
+        return f"<gendsl fit of {self.compiled.checked.ir.name} by {method}: {verdict}>"
+
     @property
     def kind(self) -> Kind:
         """How the numbers came about: ``mcmc``, ``exact`` or ``point``."""
@@ -121,7 +126,8 @@ class Fit:
             var_names: the variables to list; all by default.
             ci_prob: probability of the equal-tailed interval.
         """
-        return summarise(self.tree, kind=self.kind, var_names=var_names, ci_prob=ci_prob)
+        chosen = [var_names] if isinstance(var_names, str) else var_names
+        return summarise(self.tree, kind=self.kind, var_names=chosen, ci_prob=ci_prob)
 
     def posterior_predictive(
         self, *, draws: int | None = None, seed: int | None = None
@@ -142,7 +148,7 @@ class Fit:
         draws: int | None = None,
         seed: int | None = None,
         columns: Mapping[str, Any] | None = None,
-        index_base: int = 0,
+        index_base: int | None = None,
     ) -> xr.DataTree:
         """Draws of the observed variables and lets for new data.
 
@@ -154,7 +160,7 @@ class Fit:
             draws: how many draws of the posterior to use; all up to 1000 by default.
             seed: of the predictions; the fit's by default.
             columns: names of columns that are not identifiers, as for `fit`.
-            index_base: 1 if index columns count from 1.
+            index_base: 1 if index columns count from 1; that of the fit by default.
 
         Raises:
             DataError: the data do not fit the model, or a `param` would need new members.
@@ -168,7 +174,7 @@ class Fit:
         self,
         data: object,
         columns: Mapping[str, Any] | None,
-        index_base: int,
+        index_base: int | None,
         needed: frozenset[str],
     ) -> BoundData:
         """New data, members known by their labels."""
@@ -177,7 +183,7 @@ class Fit:
             model,
             raw_data(data),
             columns=columns,
-            index_base=index_base,
+            index_base=self.settings.index_base if index_base is None else index_base,
             known=dict(self.data.labels),
             purpose="predict",
             sizes=self._kept_sizes(),
@@ -209,7 +215,7 @@ class Fit:
         draws: int | None = None,
         seed: int | None = None,
         columns: Mapping[str, Any] | None = None,
-        index_base: int = 0,
+        index_base: int | None = None,
     ) -> Evaluation:
         """The log predictive density of held-out rows, and its standard error.
 
@@ -218,7 +224,7 @@ class Fit:
             draws: how many draws of the posterior to use; all up to 1000 by default.
             seed: for members that the fit did not know.
             columns: names of columns that are not identifiers, as for `fit`.
-            index_base: 1 if index columns count from 1.
+            index_base: 1 if index columns count from 1; that of the fit by default.
 
         Raises:
             DataError: the data do not fit the model, or the rows have discrete latents.
@@ -312,6 +318,8 @@ class Fit:
             "forest": plots.plot_forest,
             "predictive": plots.plot_predictive,
         }
+        if isinstance(var_names, str):
+            var_names = [var_names]
         if kind not in makers:
             raise DataError(
                 [
@@ -355,6 +363,7 @@ class Fit:
                     "seed": self.settings.seed,
                     "dtype": self.settings.dtype,
                     "device": self.settings.device,
+                    "index_base": self.settings.index_base,
                 },
             },
             overwrite=overwrite,

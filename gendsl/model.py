@@ -148,7 +148,7 @@ class Model:
             compiled = replan(self.compiled.checked, infer, options)
         chosen = compiled.plan.options.get("seed") if seed is None else seed
         used, most = arguments.whole("seed", chosen or 0), arguments.whole_or_none("cores", cores)
-        settings = FitSettings(used, dtype, device, most, progress)
+        settings = FitSettings(used, dtype, device, most, progress, index_base)
         resolve_dtype(dtype)
         resolve_device(device)
         bound = self.bind(data, columns=columns, index_base=index_base)
@@ -308,4 +308,4 @@ def load_fit(folder: str | Path) -> Fit:
     run = load_run(folder)
     compiled = restored_plan(run)
     bound = BoundData(run.sizes, run.data, run.missing, run.labels, ())
-    return Fit(compiled, bound, run.tree, FitSettings(*restored_settings(run)))
+    return Fit(compiled, bound, run.tree, restored_settings(run))

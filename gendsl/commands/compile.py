@@ -64,7 +64,7 @@ def _save_data(compiled: Compiled, arguments: argparse.Namespace) -> None:
 
     data = read_given(arguments, compiled.checked.ir)
     bound = Model(compiled).bind(
-        data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base)
+        data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base or 0)
     )
     show_findings(bound.notes, compiled.checked.ir.source)
     model, cpu = compiled.checked.ir, torch.device("cpu")

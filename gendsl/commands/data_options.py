@@ -36,7 +36,6 @@ def declare_data(parser: Parser) -> None:
     parser.choices.add_argument(
         "--index-base",
         type=one_of("0", "1"),
-        default="0",
         metavar="0|1",
         help="1 if the numbers in index columns count from 1",
     )

@@ -113,7 +113,7 @@ def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
 
     resolve_device(arguments.device)
     bound = Model(compiled).bind(
-        data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base)
+        data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base or 0)
     )
     if not arguments.quiet:
         show_findings(bound.notes, compiled.checked.ir.source)
@@ -131,7 +131,12 @@ def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace)
         plan = parameterised(compiled.plan, compiled.checked.ir, bound)
         print(f"{brief_plan(plan, bound.sizes, seed)}\n", flush=True)
     settings = FitSettings(
-        seed, arguments.dtype, arguments.device, arguments.cores, not arguments.quiet
+        seed,
+        arguments.dtype,
+        arguments.device,
+        arguments.cores,
+        not arguments.quiet,
+        int(arguments.index_base or 0),
     )
     return run_fit(compiled, bound, settings)
 

@@ -56,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
         draws=arguments.draws,
         seed=arguments.seed,
         columns=mapped_columns(arguments, data),
-        index_base=int(arguments.index_base),
+        index_base=None if arguments.index_base is None else int(arguments.index_base),
     ).to_dataset()
     model = fit.compiled.checked.ir
     table = prediction_table(predictions, [v.name for v in model.of_role("observed")])

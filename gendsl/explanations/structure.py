@@ -167,6 +167,14 @@ The model has no latent and no param: its data have a density, but there is no p
 Bad: `observe y[n] ~ Normal(0, 1)`, and `fit`
 Good: `latent mu ~ Normal(0, 1)  observe y[n] ~ Normal(mu, 1)`""",
     ),
+    "GD612": (
+        "A method that cannot be used",
+        """\
+The method that was asked for cannot infer this model; the message gives its reason, and the
+methods that can infer it.
+Bad: `latent mu ~ Normal(0, 1)  observe y[n] ~ Normal(mu, 1)`, and `infer='mle'`
+Good: the same, and `infer='nuts'`; or `param mu: real`, and `infer='mle'`""",
+    ),
 }
 
 _LATER = {

@@ -29,7 +29,7 @@ def make_plan(
         options: options of the method given by the caller; override the file's.
 
     Raises:
-        CompileError: GD601 or GD609, with every algorithm's reason, if none can do it.
+        CompileError: GD610 or GD612, with every algorithm's reason, if none can do it.
     """
     facts = derive_facts(model)
     rated = [(a, a.rate(facts)) for a in ALGORITHMS.values()]
@@ -199,7 +199,7 @@ def _refusal(
         span = (
             model.infer.span if model.infer is not None and model.infer.method == asked else None
         )
-        return CompileError([Diagnostic("GD609", message, span, help=remedy)], model.source)
+        return CompileError([Diagnostic("GD612", message, span, help=remedy)], model.source)
     unknown = [v for v in model.of_role("latent", "param")]
     labels = tuple(Label(v.span, f"{v.role} `{v.name}`") for v in unknown[:3])
     return CompileError(

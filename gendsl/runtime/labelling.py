@@ -7,6 +7,7 @@ import numpy as np
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import fixed_lets
 from gendsl.runtime.data import BoundData
+from gendsl.semantics.supports import is_discrete
 
 __all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior"]
 
@@ -52,11 +53,21 @@ def _entry_labels(
 Groups = dict[str, dict[str, np.ndarray]]
 
 
+def whole_numbers(model: ir.Model, name: str, draws: np.ndarray) -> np.ndarray:
+    """Draws of a discrete latent as whole numbers, so that one that is certain is told as such."""
+    variable = next((v for v in model.variables if v.name == name), None)
+    if variable is None or variable.role != "latent" or not is_discrete(variable.type.support):
+        return draws
+    whole: np.ndarray = np.rint(draws).astype(np.int64)
+    return whole
+
+
 def sorted_posterior(model: ir.Model, groups: Groups) -> Groups:
     """Draws of unknowns before those of lets; lets that no unknown reaches among the constants."""
     posterior = groups.get("posterior")
     if posterior is None:
         return groups
+    posterior = {n: whole_numbers(model, n, v) for n, v in posterior.items()}
     fixed, lets = fixed_lets(model), {v.name for v in model.of_role("let")}
     order = sorted(posterior, key=lambda n: (n in lets, _entries(posterior[n]) > MANY))
     draws = {n: posterior[n] for n in order if n not in fixed}

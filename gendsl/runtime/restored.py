@@ -15,6 +15,7 @@ from gendsl.library.methods import METHODS
 from gendsl.runtime.backend import DTYPES
 from gendsl.runtime.checkpoint import SavedRun
 from gendsl.runtime.results import ESTIMATE, SAMPLE_DIMS
+from gendsl.runtime.running import FitSettings
 from gendsl.runtime.stored_files import refuse
 from gendsl.syntax.reading import source_from_text
 
@@ -44,8 +45,8 @@ def restored_plan(run: SavedRun) -> Compiled:
         raise _damaged(run.folder, error.diagnostics[0].message) from error
 
 
-def restored_settings(run: SavedRun) -> tuple[int, str, str]:
-    """Seed, dtype and device.
+def restored_settings(run: SavedRun) -> FitSettings:
+    """How the saved fit was run.
 
     Raises:
         DataError: GD803, one of them is none.
@@ -61,7 +62,10 @@ def restored_settings(run: SavedRun) -> tuple[int, str, str]:
         raise _damaged(run.folder, f"{dtype!r} is no dtype")
     if not _is_device(device):
         raise _damaged(run.folder, f"{device!r} is no device")
-    return seed, dtype, device
+    base = settings.get("index_base", 0)
+    if base not in (0, 1):
+        raise _damaged(run.folder, f"{base!r} is no index base")
+    return FitSettings(seed, dtype, device, index_base=int(base))
 
 
 def _is_device(device: object) -> bool:

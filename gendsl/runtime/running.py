@@ -34,6 +34,7 @@ class FitSettings:
         device: ``cpu`` or ``cuda``.
         cores: processes at most; None for the machine's.
         progress: whether to show progress.
+        index_base: what numbers of index columns count from, in these data and in new ones.
     """
 
     seed: int = 0
@@ -41,6 +42,7 @@ class FitSettings:
     device: str = "cpu"
     cores: int | None = None
     progress: bool = True
+    index_base: int = 0
 
 
 def run_engine(

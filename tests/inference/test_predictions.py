@@ -153,3 +153,35 @@ def test_a_saved_fit_predicts_as_before(varying, tmp_path):
     new = {"of": ["green", "red"], "x": [1.0, 0.5]}
     a, b = varying.predict(new, draws=50), again.predict(new, draws=50)
     assert np.array_equal(a["y"], b["y"])
+
+
+def test_predictions_count_indices_as_the_fit_did(tmp_path):
+    text = """model M
+    plate g  plate n
+    input group[n]: index(g)
+    latent a[g] ~ Normal(0, 100)
+    observe y[n] ~ Normal(a[group], 1)
+    """
+    data = {"group": [1, 1, 2, 2, 3, 3], "y": [10.0, 10.0, 50.0, 50.0, 90.0, 90.0]}
+    fit = gendsl.compile(text).fit(
+        data, index_base=1, seed=1, chains=2, draws=100, warmup=200, progress=False
+    )
+    fit.save(tmp_path / "run")
+    for known in (fit, gendsl.load_fit(tmp_path / "run")):
+        found = known.predict({"group": [1, 2]})["y"].to_numpy().mean((0, 1))
+        np.testing.assert_allclose(found, [10, 50], atol=1)
+
+
+def test_a_discrete_latent_that_is_certain_is_no_alarm():
+    text = """model M
+    plate n
+    latent p ~ Beta(1, 1)
+    latent rate ~ Gamma(2, 1)
+    latent empty[n] ~ Bernoulli(p)
+    observe y[n] ~ Poisson(0.0001 if empty == 1 else rate)
+    """
+    data = {"y": [0, 0, 0, 0, 3, 2, 4, 1, 5, 2]}
+    fit = gendsl.compile(text).fit(data, seed=1, chains=4, draws=300, warmup=300, progress=False)
+    assert fit.posterior["empty"].dtype.kind == "i"
+    assert fit.summary("p").verdict.exit_status == 0
+    assert repr(fit).startswith("<gendsl fit of M by nuts")

@@ -24,9 +24,17 @@ def refused(code: str, act) -> str:
 )
 def test_an_unsuitable_method_is_refused_with_its_reason(method, reason):
     model = gendsl.compile(NORMAL)
-    message = refused("GD609", lambda: model.fit({"y": [1.0]}, infer=method))
+    message = refused("GD612", lambda: model.fit({"y": [1.0]}, infer=method))
     assert reason in message
     assert "nuts" in message
+
+
+def test_the_refusal_of_a_method_in_full():
+    message = refused("GD612", lambda: gendsl.compile(NORMAL).fit({"y": [1.0]}, infer="mle"))
+    assert message == (
+        "<text>: error[GD612]: `mle` cannot be used for this model: there is no param to learn\n"
+        "help: use nuts or map"
+    )
 
 
 def test_params_beside_latents_are_refused_with_every_reason():
