@@ -143,7 +143,8 @@ def _compared(tree: xr.DataTree, name: str) -> tuple[Floats, Floats]:
     predicted = tree["posterior_predictive"][name].transpose("chain", "draw", *observed.dims)
     values = observed.to_numpy().astype(np.float64).ravel()
     copies = predicted.to_numpy().astype(np.float64).reshape(-1, values.size)
-    known = np.isfinite(values)
+    modelled = ~np.isnan(copies).all(axis=0)  # the first steps of a series with lags are given
+    known = np.isfinite(values) & modelled
     copies = copies[:, known]
     copies = copies[np.isfinite(copies).all(axis=1)]
     if not known.any() or not len(copies):
