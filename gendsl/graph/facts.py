@@ -172,34 +172,67 @@ def _energy_obstacles(model: ir.Model, latent: ir.Variable, tainted: set[str]) -
     return found
 
 
-def _crossings(model: ir.Model, finite: list[ir.Variable]) -> list[Obstacle]:
-    """Discrete latents of crossing plates that one factor ties: no order sums them out."""
-    by_name = {v.name: v for v in finite}
-    below: dict[str, set[str]] = {}
-    found: list[Obstacle] = []
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    """A factor of the density: the plates it stands in, and the discrete latents it ties."""
+
+    plates: frozenset[str]
+    tied: frozenset[str]
+
+
+def _factors(model: ir.Model, finite: set[str]) -> list[_Factor]:
+    below: dict[str, frozenset[str]] = {}
+    found: list[_Factor] = []
     for variable in model.variables:
-        exprs = variable_expressions(variable)
-        tied = set().union(*(below.get(n, {n} & set(by_name)) for n in references(*exprs)))
+        own = frozenset({variable.name} & finite)
+        mentioned = references(*variable_expressions(variable))
+        tied = own.union(*(below.get(n, frozenset({n} & finite)) for n in mentioned))
         if variable.role == "let":
             below[variable.name] = tied
         elif variable.random:
-            found += _crossing(by_name, tied | ({variable.name} & set(by_name)))
+            found.append(_Factor(variable.type.plates, tied))
     for energy in model.energies:
-        names = references(energy.value)
-        tied = set().union(*(below.get(n, {n} & set(by_name)) for n in names))
-        found += _crossing(by_name, tied)
-    return found
+        mentioned = references(energy.value)
+        tied = frozenset().union(*(below.get(n, frozenset({n} & finite)) for n in mentioned))
+        found.append(_Factor(energy.value.type.plates, tied))
+    return [f for f in found if f.tied]
 
 
-def _crossing(by_name: dict[str, ir.Variable], tied: set[str]) -> list[Obstacle]:
-    several = sorted(tied)
-    for i, first in enumerate(several):
-        for second in several[i + 1 :]:
-            a, b = by_name[first].type.plates, by_name[second].type.plates
-            if not a <= b and not b <= a:
-                reason = f"it is tied to `{second}`, and their plates cross"
-                return [Obstacle(first, reason)]
+def _crossings(model: ir.Model, finite: list[ir.Variable]) -> list[Obstacle]:
+    """Discrete latents of crossing plates that no order sums out.
+
+    Pyro's elimination, without numbers: the factors of the largest plates are joined where a
+    latent of just these plates ties them, which is summed out; what is left must stand in fewer
+    plates (Obermeyer et al., Tensor variable elimination for plated factor graphs, 2019).
+    """
+    plates = {v.name: v.type.plates for v in finite}
+    factors = _factors(model, set(plates))
+    while factors:
+        leaf = max((f.plates for f in factors), key=len)
+        own = {n for n, p in plates.items() if p == leaf}
+        component = _joined(next(f for f in factors if f.plates == leaf), factors, leaf, own)
+        left = frozenset().union(*(f.tied for f in component)) - own
+        above = frozenset().union(*(plates[n] for n in left))
+        if left and not above < leaf:
+            names = sorted(left)
+            other = next((n for n in names if not plates[n] >= plates[names[0]]), names[-1])
+            return [Obstacle(names[0], f"it is tied to `{other}`, and their plates cross")]
+        factors = [f for f in factors if f not in component]
+        factors += [_Factor(above, left)] if left else []
     return []
+
+
+def _joined(
+    start: _Factor, factors: list[_Factor], leaf: frozenset[str], own: set[str]
+) -> list[_Factor]:
+    """The factors in the plates `leaf` that latents of just these plates tie to `start`."""
+    component, grown = [start], True
+    while grown:
+        inside = own & frozenset().union(*(f.tied for f in component))
+        more = [f for f in factors if f.plates == leaf and f not in component and f.tied & inside]
+        component += more
+        grown = bool(more)
+    return component
 
 
 def _misaligned(
