@@ -121,7 +121,7 @@ def test_interrupted(folder, number, status, word):
         if line.startswith("data:"):  # the plan is printed, and sampling begins
             break
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == status
     assert err == f"gendsl: {word}; nothing was written\n"
     names = {p.name for p in folder.iterdir()}

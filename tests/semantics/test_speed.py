@@ -48,7 +48,7 @@ def test_a_check_imports_nothing_heavy_and_is_quick(tmp_path):
     runs = [fresh(path) for _ in range(3)]
 
     assert not HEAVY & runs[0][1]
-    assert min(seconds for seconds, _ in runs) < 0.5  # 0.15 on an idle machine
+    assert min(seconds for seconds, _ in runs) < 2.0  # 0.15 on an idle machine
 
 
 def seconds_to_check(text: str) -> float:
@@ -121,7 +121,7 @@ def test_a_large_file_is_checked_at_once(name):
     text = LARGE[name]
     assert len(text) <= 128 * 1024
 
-    assert seconds_to_check(text) < 4  # 2 on an idle machine
+    assert seconds_to_check(text) < 15  # 2 on an idle machine
 
 
 def test_a_long_sum_is_one_flat_operation():
