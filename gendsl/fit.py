@@ -22,12 +22,14 @@ from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.evaluation import Evaluation, pointwise, scored, verify_scorable
 from gendsl.runtime.labelling import axes_of, coords_of
-from gendsl.runtime.posterior import predictive, recovered
+from gendsl.runtime.posterior import recovered
+from gendsl.runtime.predicting import predictive
 from gendsl.runtime.rebasing import (
     conditioned_on,
     rebased,
     rebased_params,
     verify_constants,
+    verify_entries,
     verify_parents,
 )
 from gendsl.runtime.replay import Replay, unknown_draws
@@ -153,7 +155,9 @@ class Fit:
         """Draws of the observed variables and lets for new data.
 
         Plates take the sizes of the new data. A member with a label that the fit knew keeps
-        its posterior; a new one is drawn from its conditional prior, draw by draw.
+        its posterior; a new one is drawn from its conditional prior, draw by draw. The steps of a
+        sequence are those of the fit, in their order; later ones continue the series, and so do
+        missing values at the end of a series that depends on its own past.
 
         Args:
             data: the inputs, as for `fit`; observed variables may be absent.
@@ -247,8 +251,9 @@ class Fit:
     ) -> dict[str, np.ndarray]:
         count = _count(draws)
         given = frozenset() if identity else conditioned_on(self.compiled.checked.ir)
+        missing = {} if identity else bound.missing
         return self._replay(bound, draws, seed, identity=identity).run(
-            predictive, draws=count, given=given & set(bound.values)
+            predictive, draws=count, given=given & set(bound.values), missing=missing
         )
 
     def _replay(
@@ -266,6 +271,7 @@ class Fit:
         known: dict[str, np.ndarray] = {}
         if not identity:
             verify_constants(model)
+            verify_entries(model, self.data, bound)
             values = {v.name: values[v.name] for v in model.variables if v.name in values}
             values, known = rebased(model, values, bound)
             params = rebased_params(model, params, bound)

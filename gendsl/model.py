@@ -24,7 +24,8 @@ from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import axes_of, coords_of
-from gendsl.runtime.posterior import merged, site_values
+from gendsl.runtime.generation import drawn
+from gendsl.runtime.posterior import merged
 from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import is_improper
 from gendsl.runtime.restored import restored_plan, restored_settings
@@ -229,7 +230,7 @@ class Model:
             parts = []
             for piece in chunks(draws, 2 * batch.width()):
                 count = piece.stop - piece.start
-                parts.append(site_values(batch, batch.trace(count, {}, {}), names, count))
+                parts.append(drawn(batch, names, count))
             found = merged(parts)
         observed = {v.name for v in self._ir.of_role("observed")}
         return build_tree(
@@ -255,16 +256,20 @@ class Model:
             for v in self._ir.of_role("latent", "observed")
             if is_improper(v)
         ]
-        if self.compiled.program.windows:
-            name = self.compiled.program.windows[0][0]
-            wrong.append(
-                Diagnostic(
-                    "GD914",
-                    f"`{name}` depends on its own past; this version fits such models, but "
-                    "cannot simulate them yet",
-                    self._ir.variable(name).span,
+        for name, first in self.compiled.program.windows:
+            variable = self._ir.variable(name)
+            literal = {e.step for e in variable.equations}
+            lacking = [s for s in range(first) if s not in literal]
+            if lacking:
+                wrong.append(
+                    Diagnostic(
+                        "GD822",
+                        f"`{name}` has no distribution at step {lacking[0]}, so nothing can be "
+                        "drawn from the model",
+                        variable.span,
+                        help=f"add a base case: `observe {name}[{lacking[0]}] ~ ...`",
+                    )
                 )
-            )
         if self._ir.energies:
             wrong.append(
                 Diagnostic(

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from gendsl.emit import pycode as py
 from gendsl.emit.layout import Names
-from gendsl.emit.observed import tied_axes
-from gendsl.emit.setting import FULL, Setting
+from gendsl.emit.setting import ELLIPSIS, FULL, Setting
 from gendsl.emit.sites import has_children
+from gendsl.emit.stepped import tied_axes
 from gendsl.ir import nodes as ir
 
 __all__ = ["Arguments", "aligned_data", "computed_sizes", "is_imputed"]
@@ -81,7 +81,10 @@ def computed_sizes(model: ir.Model, setting: Setting, *, closed: bool) -> list[a
 
 
 def aligned_data(model: ir.Model, setting: Setting) -> list[ast.stmt]:
-    """Data in the order of their axes, as tensors with a dimension for every plate's place."""
+    """Data in the order of their axes, as tensors with a dimension for every plate's place.
+
+    Further dimensions (draws) may stand in front.
+    """
     result: list[ast.stmt] = []
     for variable in model.of_role("input", "observed"):
         name, rank = setting.names.variables[variable.name], len(variable.type.event)
@@ -118,14 +121,20 @@ def _aligned(
     if list(variable.axes) == wanted and depth == len(wanted):
         return None
     code: ast.expr = py.name(argument)
+    rank = len(wanted) + event
     if list(variable.axes) != wanted:
-        order = [variable.axes.index(p) for p in wanted]
-        order += range(len(order), len(order) + event)
-        code = py.call(py.attribute(code, "permute"), *map(py.number, order))
+        moved = [p for p in variable.axes if variable.axes.index(p) != wanted.index(p)]
+        places = [
+            [py.number(where.index(p) - rank) for p in moved]
+            for where in (list(variable.axes), wanted)
+        ]
+        code = py.call("torch.movedim", code, *map(py.tuple_of, places))
     if depth != len(wanted):
         present = {layout.depths[p] for p in wanted}
         key: list[ast.expr] = [
             FULL if d in present else ast.Constant(None) for d in range(depth, 0, -1)
         ]
-        code = py.index(code, *key, *[FULL] * event)
+        while key and key[0] is FULL:
+            key.pop(0)
+        code = py.index(code, ELLIPSIS, *key, *[FULL] * event)
     return code

@@ -11,7 +11,7 @@ from gendsl.library.functions import FUNCTIONS
 
 __all__ = ["collected", "gathered", "lagged", "member_numbers", "reduced", "selected", "spread"]
 
-WITHOUT_TUPLES = ("prod",)
+WITHOUT_TUPLES = ("median", "prod")
 """Reductions of torch that take one axis at a time."""
 
 
@@ -123,6 +123,9 @@ def member_numbers(setting: Setting, expr: ir.MemberNumber) -> ast.expr:
 def lagged(setting: Setting, expr: ir.Lag, code: ast.expr) -> ast.expr:
     """Earlier values along a sequence, at the steps of the window; else NaN before the first."""
     rank, window = len(expr.type.event), setting.window
+    assert isinstance(expr.value, ir.Reference)
+    if expr.value.name in setting.earlier:
+        return py.name(setting.earlier[expr.value.name])  # its window is masked, never cut
     right = py.number(-(setting.layout.depths[expr.sequence] + rank))
     if window is not None and window.sequence == expr.sequence and window.masked:
         return setting.helper("earlier", code, py.number(expr.steps), right)

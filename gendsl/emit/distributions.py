@@ -11,9 +11,11 @@ from gendsl.emit.expressions import Emitter
 from gendsl.emit.setting import Setting
 from gendsl.emit.supports import flat_law
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import support_arguments, traits_of
 from gendsl.ir.traversal import references
 from gendsl.library.distributions import DISTRIBUTIONS
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Form
+from gendsl.library.distributions.wrappers import WRAPPERS
 from gendsl.semantics.narrowing import Narrowing, narrowing
 from gendsl.types import Index, Interval, Size, Structured, Support
 
@@ -41,9 +43,8 @@ class DistributionEmitter:
 
     def plain(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
         """The distribution of a value of shape `event`, before any narrowing."""
-        spec = DISTRIBUTIONS[distribution.name]
-        code = self._law(spec, distribution, event)
-        return _independent(code, len(event) - spec.event_dim)
+        code = self.law(distribution, event)
+        return _independent(code, len(event) - traits_of(distribution).event_dim)
 
     def narrowed(
         self,
@@ -58,12 +59,11 @@ class DistributionEmitter:
             distribution: as written.
             known: the mask of known entries.
         """
-        event, spec = variable.type.event, DISTRIBUTIONS[distribution.name]
+        event, own = variable.type.event, traits_of(distribution).event_dim
         kind = narrowing(variable, distribution)
         if kind.entry == "flat":
             return self.flat(variable, known)
-        own = spec.event_dim
-        code = self._law(spec, distribution, event)
+        code = self.law(distribution, event)
         code = self._entry(code, variable, distribution, kind)
         if _is_ordered(variable.type.support):
             code, own = self._ordered(code, variable, kind), 1
@@ -74,7 +74,10 @@ class DistributionEmitter:
     def flat(self, variable: ir.Variable, known: ast.expr | None = None) -> ast.expr:
         """Density 1 on the type."""
         event = variable.type.event
-        code, own = flat_law(self._setting, variable.type.support, event)
+        if variable.lower is not None or variable.upper is not None:
+            code, own = self._flat_between(variable), 0
+        else:
+            code, own = flat_law(self._setting, variable.type.support, event)
         lead = event[: len(event) - own]
         if lead:
             code = py.call(py.attribute(code, "expand"), self._setting.shape(lead))
@@ -82,17 +85,23 @@ class DistributionEmitter:
             code = py.call(py.attribute(code, "mask"), known)
         return _independent(code, len(lead))
 
+    def _flat_between(self, variable: ir.Variable) -> ast.expr:
+        """Density 1 on an interval whose bounds depend on other quantities."""
+        low, high = self.bounds(variable)
+        return py.call("runtime.FlatBetween", low, high)
+
     # Parameters
 
-    def _law(
-        self, spec: DistributionSpec, distribution: ir.Distribution, event: tuple[Size, ...]
-    ) -> ast.expr:
+    def law(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
         """The distribution of one entry, its batch shape ending in the value's own axes."""
+        if distribution.parts:
+            return py.mark(self._wrapped(distribution, event), distribution.span)
+        spec = DISTRIBUTIONS[distribution.name]
         args = _on_the_logit_scale(spec, dict(distribution.args))
         form = _form(spec, args)
         lead = event[: len(event) - spec.event_dim]
         own = event[len(event) - spec.event_dim :]
-        shapes = {n: _Shape.of(spec.parameter(n), a, lead, own) for n, a in args.items()}
+        shapes = {n: _Shape.of(spec, n, a, lead, own) for n, a in args.items()}
         values = {n: self._parameter(a, shapes[n], lead, own) for n, a in args.items()}
         carried = any(shape.lead for shape in shapes.values())
         wide = not lead or carried
@@ -100,15 +109,43 @@ class DistributionEmitter:
         if not wide and varying is not None:
             sizes = [self._setting.size(s) for s in lead]
             ones = [py.number(1)] * shapes[varying].own
-            zeros = py.call("torch.zeros", *sizes, *ones)
+            whole = isinstance(args[varying].type.support, Index)
+            dtype = py.attribute("torch", "long") if whole else None
+            zeros = py.call("torch.zeros", *sizes, *ones, dtype=dtype)
             values[varying] = ast.BinOp(values[varying], ast.Add(), zeros)
         tensors = frozenset(n for n, a in args.items() if not self._setting.is_number(a))
-        code = py.fill(form.pyro, values, tensors)
-        if self._moves(spec, distribution):
+        values |= {letter: self._setting.size(s) for letter, s in zip(spec.axes, own, strict=True)}
+        moves = self._moves(distribution)
+        code = py.fill(form.moving if moves and form.moving else form.pyro, values, tensors)
+        if moves:
             assert isinstance(code, ast.Call)
             code.keywords.append(ast.keyword("validate_args", ast.Constant(value=False)))
         if not wide and varying is None:
             code = py.call(py.attribute(code, "expand"), self._setting.shape(lead))
+        return code
+
+    def _wrapped(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
+        """A distribution of distributions: its own parameters, and its parts."""
+        spec = WRAPPERS[distribution.name]
+        args = _on_the_logit_scale(spec, dict(distribution.args))
+        lead = () if spec.joint else event
+        values = {
+            n: self._parameter(a, _Shape.of(spec, n, a, lead, ()), lead, ())
+            for n, a in args.items()
+        }
+        emitted = self.plain if spec.joint else self.law
+        parts = [emitted(part, event) for part in distribution.parts]
+        values |= {"part": parts[0], "parts": ast.List(parts, ast.Load())}
+        template = _form(spec, args).pyro
+        if distribution.over is not None:
+            assert spec.over is not None
+            (name,) = args
+            template = spec.over.format(name)
+            values["depth"] = py.number(self._setting.layout.depths[distribution.over])
+        code = py.fill(template, values)
+        if self._moves(distribution):
+            assert isinstance(code, ast.Call)
+            code.keywords.append(ast.keyword("validate_args", ast.Constant(value=False)))
         return code
 
     def _parameter(
@@ -139,11 +176,9 @@ class DistributionEmitter:
 
     # Supports that move with an unknown
 
-    def _moves(self, spec: DistributionSpec, distribution: ir.Distribution) -> bool:
+    def _moves(self, distribution: ir.Distribution) -> bool:
         """Whether the support depends on an unknown, which may leave an observed value outside."""
-        args = [a for _, a in distribution.args]
-        moving = callable(spec.support) and not isinstance(distribution.type.support, Index)
-        return moving and bool(self.unknown & set(references(*args)))
+        return bool(self.unknown & set(references(*support_arguments(distribution))))
 
     # Narrowing
 
@@ -166,9 +201,16 @@ class DistributionEmitter:
             loc = dict(distribution.args)["loc"]
             if isinstance(loc, ir.Constant) and loc.value == 0:
                 return py.call("dist.FoldedDistribution", code)
-        low = self._bound(variable, variable.lower, lower)
-        high = self._bound(variable, variable.upper, upper)
+        low, high = self.bounds(variable)
         return py.call("runtime.Truncated", code, low, high, py.text(HOW[kind.entry]))
+
+    def bounds(self, variable: ir.Variable) -> tuple[ast.expr, ast.expr]:
+        """The bounds of an interval, whether they are numbers or not."""
+        lower, upper = _bounds(variable.type.support)
+        return (
+            self._bound(variable, variable.lower, lower),
+            self._bound(variable, variable.upper, upper),
+        )
 
     def _bound(self, variable: ir.Variable, expr: ir.Expr | None, static: float) -> ast.expr:
         if expr is None:
@@ -206,12 +248,17 @@ class _Shape:
 
     @staticmethod
     def of(
-        parameter: Parameter, arg: ir.Expr, lead: tuple[Size, ...], own: tuple[Size, ...]
+        spec: DistributionSpec,
+        name: str,
+        arg: ir.Expr,
+        lead: tuple[Size, ...],
+        own: tuple[Size, ...],
     ) -> _Shape:
-        count, event = parameter.event_dim, arg.type.event
+        count, event = spec.parameter(name).event_dim, arg.type.event
         if len(event) == count + len(lead):
             return _Shape(count, bool(lead), filled=False)
-        if len(event) == count and (event != lead or own in ((), event)):
+        scalars = event == lead and own not in ((), event) and spec.fills(name)
+        if len(event) == count and not scalars:
             return _Shape(count, lead=False, filled=False)
         return _Shape(count, bool(event), filled=True)
 
@@ -236,9 +283,10 @@ LINKS = ("softmax", "sigmoid", "inv_logit")
 
 def _on_the_logit_scale(spec: DistributionSpec, args: dict[str, ir.Expr]) -> dict[str, ir.Expr]:
     """``probs=softmax(x)`` as ``logits=x``: torch rounds probabilities below 1e-16 up."""
-    probs = args.get("probs")
+    name = "weights" if "weights" in args else "probs"
+    probs = args.get(name)
     linked = isinstance(probs, ir.Apply) and probs.function in LINKS
-    swapped = {"logits" if n == "probs" else n: a for n, a in args.items()}
+    swapped = {"logits" if n == name else n: a for n, a in args.items()}
     if not linked or not any(set(f.params) == set(swapped) for f in spec.forms):
         return args
     assert isinstance(probs, ir.Apply)

@@ -9,12 +9,13 @@ from typing import assert_never
 
 from gendsl.emit import axes
 from gendsl.emit import pycode as py
-from gendsl.emit.setting import Setting
+from gendsl.emit.functions import solution
+from gendsl.emit.setting import Setting, Step, Window
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import references
 from gendsl.library.functions import FUNCTIONS
-from gendsl.library.functions.spec import FunctionSpec
-from gendsl.types import Size
+from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.types import Size, ValueType
 
 __all__ = ["Emitter"]
 
@@ -35,7 +36,31 @@ class Emitter:
 
     def expr(self, expr: ir.Expr) -> ast.expr:
         """Python code for `expr`: a tensor, or a number where it depends on nothing."""
+        step = self.setting.step
+        if step is not None and not step.recurs(expr):
+            return py.mark(self._steady(expr, step), expr.span)
         return py.mark(self._expr(expr), expr.span)
+
+    def _steady(self, expr: ir.Expr, step: Step) -> ast.expr:
+        """Inside a loop along a sequence, a value that does not recur: a part made before it."""
+        with self.setting.stepping(None):
+            if step.sequence not in expr.type.plates:
+                return self._expr(expr)
+            key = expr, step.first
+            if key not in step.parts:
+                wish = expr.name if isinstance(expr, ir.Reference) else "part"
+                name = step.parts[key] = self.setting.names.extra(f"{wish}_steps")
+                window = Window(step.sequence, step.first) if step.first else None
+                with self.setting.within(window):
+                    whole = self._expr(expr)
+                rank = len(expr.type.event)
+                dim = py.number(-(self.setting.layout.depths[step.sequence] + rank))
+                split = py.call("torch.split", whole, py.number(1), dim)
+                step.before.append(py.assign(name, split, expr.span))
+        number: ast.expr = py.name(step.number)
+        if step.first:
+            number = ast.BinOp(number, ast.Sub(), py.number(step.first))
+        return ast.Subscript(py.name(step.parts[key]), number, ast.Load())
 
     def tensor(self, expr: ir.Expr) -> ast.expr:
         """Python code for `expr` as a tensor, also when it is a number."""
@@ -64,6 +89,8 @@ class Emitter:
                 return py.number(value)
             case ir.SizeNumber(size=size):
                 return setting.size(size)
+            case ir.Reference(name=name) if setting.step is not None:
+                return setting.step.at(name)
             case ir.Reference(name=name):
                 code = py.name(setting.names.variables[name])
                 return setting.windowed(code, expr.type.plates, len(expr.type.event))
@@ -77,6 +104,8 @@ class Emitter:
                 assert self.distribution is not None
                 law = self.distribution(distribution, value.type.event)
                 return py.call(py.attribute(law, "log_prob"), self.tensor(value))
+            case ir.OdeInt():
+                return solution(setting, expr, self.number, self.tensor)
             case _:
                 return self._of_axes(expr)
 
@@ -94,6 +123,8 @@ class Emitter:
                 return axes.selected(setting, expr, self._along(value, axis))
             case ir.Lag(value=value):
                 assert isinstance(value, ir.Reference)
+                if setting.step is not None:
+                    return setting.step.at(value.name, expr.steps)
                 return axes.lagged(setting, expr, py.name(setting.names.variables[value.name]))
             case ir.Spread(value=value):
                 code = axes.spread(setting, expr, self.expr(value))
@@ -139,8 +170,15 @@ class Emitter:
             return self._folded(spec, spec.scalar, expr.args, [self.expr(a) for a in expr.args])
         template = spec.expression(tuple(len(a.type.event) for a in expr.args))
         alone = len(expr.args) == 1
-        args = [self._operand(a, expr, as_tensor=alone) for a in expr.args]
+        if spec.kind is Kind.SHAPED:  # whose expressions take every argument as it is
+            args = [self.tensor(a) if alone else self._as_it_is(a) for a in expr.args]
+        else:
+            args = [self._operand(a, expr, as_tensor=alone) for a in expr.args]
         return self._folded(spec, template, expr.args, args)
+
+    def _as_it_is(self, arg: ir.Expr) -> ast.expr:
+        """An argument of a shaped function; a size stays a whole number."""
+        return self.expr(arg) if isinstance(arg, ir.SizeNumber) else self.number(arg)
 
     def _folded(
         self, spec: FunctionSpec, template: str, args: tuple[ir.Expr, ...], code: list[ast.expr]
@@ -148,8 +186,9 @@ class Emitter:
         """The template filled; a variadic one from the left."""
         tensors = [not self.setting.is_number(a) or len(args) == 1 for a in args]
         if not spec.variadic:
-            given = frozenset(p for p, t in zip(spec.params, tensors, strict=True) if t)
-            return py.fill(template, dict(zip(spec.params, code, strict=True)), given)
+            params = (*spec.params, *spec.optional)[: len(args)]
+            given = frozenset(p for p, t in zip(params, tensors, strict=True) if t)
+            return py.fill(template, dict(zip(params, code, strict=True)), given)
         first, second = spec.params
         total, total_tensor = code[0], tensors[0]
         for arg, is_tensor in zip(code[1:], tensors[1:], strict=True):
@@ -169,6 +208,8 @@ class Emitter:
         self, expr: ir.Apply, inverse: str, plus: ast.operator, minus: ast.operator
     ) -> ast.expr:
         """``a + b - c`` and ``a * b / c``."""
+        if self.setting.step is not None:
+            expr = _steady_together(expr, self.setting.step)
         terms: list[tuple[bool, ast.expr]] = []
         for arg in expr.args:
             if isinstance(arg, ir.Apply) and arg.function == inverse:
@@ -232,6 +273,20 @@ class Emitter:
             return py.call("torch.stack", ast.List(tensors, ast.Load()), dim=py.number(-rank))
         together = py.call("torch.broadcast_tensors", *tensors)
         return py.call("torch.stack", together, dim=py.number(-rank))
+
+
+def _steady_together(expr: ir.Apply, step: Step) -> ir.Apply:
+    """A sum or product with the terms that do not recur as one term."""
+    steady = [a for a in expr.args if not step.recurs(a)]
+    along = any(step.sequence in a.type.plates for a in steady)
+    if len(steady) < 2 or len(steady) == len(expr.args) or not along:
+        return expr
+    plates = frozenset[str]().union(*(a.type.plates for a in steady))
+    event = max((a.type.event for a in steady), key=len)
+    type_ = ValueType(plates, event, expr.type.support)
+    whole = ir.Apply(expr.function, tuple(steady), type_, span=expr.span)
+    rest = tuple(a for a in expr.args if step.recurs(a))
+    return ir.Apply(expr.function, (whole, *rest), expr.type, span=expr.span)
 
 
 def _as_float(expr: ir.Expr, code: ast.expr) -> ast.expr:

@@ -41,6 +41,7 @@ RESERVED = {
     "MCMC",
     "collect",
     "earlier",
+    "in_order",
     "joined",
     "kept",
     "lagged",
@@ -77,6 +78,9 @@ class Layout:
 def _plate_sets(model: ir.Model) -> Iterator[frozenset[str]]:
     for variable in model.variables:
         yield variable.type.plates
+        bounds = [b for b in (variable.lower, variable.upper) if b is not None]
+        for expr in walk(*bounds):
+            yield expr.type.plates
         for equation in variable.equations:
             plates: frozenset[str] = frozenset(variable.axes)
             if equation.distribution is not None:

@@ -43,16 +43,22 @@ SIMULATION = """    trace = pyro.poutine.trace(model).get_trace(**data)
             print(name, site["value"])"""
 
 
-def main_part(plan: Plan, nesting: int) -> str:
-    """How to run the program by itself, by the method of the plan."""
+def main_part(plan: Plan, nesting: int, moving: tuple[str, ...] = ()) -> str:
+    """How to run the program by itself, by the method of the plan.
+
+    Args:
+        plan: names the method.
+        nesting: how many dimensions plates take.
+        moving: latents whose support depends on other unknowns.
+    """
     match plan.method:
         case "nuts":
-            return _nuts(plan)
+            return _nuts(plan, moving)
         case "enumeration":
             imports = ["from pyro.infer import TraceEnum_ELBO, config_enumerate"]
             return _text(imports, ENUMERATION.format(nesting=max(1, nesting)))
         case "mle" | "map":
-            return _optimum(plan, nesting)
+            return _optimum(plan, nesting, moving)
         case _:
             return _text([], SIMULATION)
 
@@ -62,27 +68,37 @@ def _text(imports: list[str], body: str) -> str:
     return READ.format(imports=lines) + body
 
 
-def _nuts(plan: Plan) -> str:
+def _nuts(plan: Plan, moving: tuple[str, ...]) -> str:
     imports = ["from pyro.infer import MCMC, NUTS"]
-    model = "model"
     if plan.noncentred:
-        imports.append("from pyro.infer.reparam import LocScaleReparam")
-        config = ", ".join(f'"{n}": LocScaleReparam(0.0)' for n in plan.noncentred)
-        model = f"pyro.poutine.reparam(model, {{{config}}})"
-    return _text(imports, NUTS.format(model=model))
+        if set(plan.noncentred) - set(plan.triangular):
+            imports.append("from pyro.infer.reparam import LocScaleReparam")
+        if plan.triangular:
+            imports.append("from gendsl.runtime.noncentred import NonCentred")
+    forms = dict.fromkeys(plan.noncentred, "LocScaleReparam(0.0)")
+    forms |= dict.fromkeys(plan.triangular, "NonCentred()")
+    forms |= dict.fromkeys(moving, "runtime.FollowSupport()")
+    return _text(imports, NUTS.format(model=_rewritten("model", forms)))
 
 
-def _optimum(plan: Plan, nesting: int) -> str:
-    model, elbo = "model", "Trace_ELBO()"
+def _rewritten(model: str, sites: dict[str, str]) -> str:
+    """The model with some of its sites written otherwise."""
+    config = ", ".join(f'"{n}": {how}' for n, how in sites.items())
+    return f"pyro.poutine.reparam({model}, {{{config}}})" if sites else model
+
+
+def _optimum(plan: Plan, nesting: int, moving: tuple[str, ...]) -> str:
+    model = _rewritten("model", {n: "runtime.FollowSupport(jacobian=False)" for n in moving})
+    plain, elbo = model, "Trace_ELBO()"
     imports = ["from pyro.infer import SVI, Trace_ELBO"]
     if plan.enumerated:
         imports = ["from pyro.infer import SVI, TraceEnum_ELBO, config_enumerate"]
-        model = "config_enumerate(model)"
+        model = f"config_enumerate({plain})"
         elbo = f"TraceEnum_ELBO(max_plate_nesting={max(1, nesting)})"
     guide = "lambda **_: None"
     if plan.method == "map":
         imports.append("from pyro.infer.autoguide import AutoDelta")
         hidden = ", ".join(f'"{n}"' for n in plan.enumerated)
-        guide = f"AutoDelta(pyro.poutine.block(model, hide=[{hidden}]))"
+        guide = f"AutoDelta(pyro.poutine.block({plain}, hide=[{hidden}]))"
     imports.append("from pyro.optim import Adam")
     return _text(imports, OPTIMUM.format(model=model, guide=guide, elbo=elbo))

@@ -1,4 +1,4 @@
-"""Observed variables to statements: given values, missing ones, steps of a sequence."""
+"""Observed variables to statements: given values, and missing ones."""
 
 from __future__ import annotations
 
@@ -7,29 +7,27 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from gendsl.emit import pycode as py
-from gendsl.emit.setting import Setting, Window
-from gendsl.emit.sites import SiteEmitter, Statement, enumerated, has_children
+from gendsl.emit.setting import Setting
+from gendsl.emit.sites import SiteEmitter, Statement, enumerated, has_children, needed
+from gendsl.emit.stepped import SteppedEmitter, tied_axes
 from gendsl.ir import nodes as ir
-from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.semantics.supports import hull, is_discrete
-from gendsl.types import Index, Interval, Structured
+from gendsl.types import Index, Interval
 
-__all__ = ["ObservedEmitter", "tied_axes"]
-
-
-def tied_axes(variable: ir.Variable) -> int:
-    """How many of the last event axes are one value, known or missing together."""
-    support = variable.type.support
-    drawn = [DISTRIBUTIONS[e.distribution.name] for e in variable.equations if e.distribution]
-    own = support.event_dim if isinstance(support, Structured) else 0
-    return max([own, *(spec.event_dim for spec in drawn)])
+__all__ = ["ObservedEmitter"]
 
 
 @dataclass(slots=True)
 class ObservedEmitter:
-    """Emits the statements of the observed variables of one model."""
+    """Emits the statements of the observed variables of one model.
+
+    Attributes:
+        sites: of its other variables.
+        given: observed variables that are never drawn, because they depend on their own past.
+    """
 
     sites: SiteEmitter
+    given: frozenset[str]
 
     @property
     def _setting(self) -> Setting:
@@ -43,74 +41,22 @@ class ObservedEmitter:
             return [self._summed(variable, name)]
         result = [self._filled(variable, name)] if imputed else []
         known = py.name(f"{name}_known") if variable.optional and not imputed else None
-        window = self.sites.window(variable)
-        if window is None and all(e.step is None for e in variable.equations):
-            return [*result, self._whole(variable, name, known)]
-        return [*result, *self._steps(variable, name, known)]
+        if variable.name in self.given:
+            stepped = SteppedEmitter(self.sites)
+            return [*result, *stepped.densities(variable, name, variable.name, known)]
+        return [*result, self._whole(variable, name, known)]
 
     def _whole(self, variable: ir.Variable, name: str, known: ast.expr | None) -> Statement:
         """One site for all members."""
         law = self.sites.law(variable, next(iter(variable.equations), None), known)
         site = self.sites.site(variable, law, obs=py.name(name))
-        return Statement(variable.type.plates, (py.assign(name, site, variable.span),))
-
-    # Sequences
-
-    def _steps(self, variable: ir.Variable, name: str, known: ast.expr | None) -> list[Statement]:
-        """A site for each literal step, and one for the general equation where it holds."""
-        window = self.sites.window(variable)
-        assert window is not None
-        result = []
-        for equation in variable.equations:
-            if equation.step is None:
-                continue
-            key = py.slice_from(equation.step, equation.step + 1)
-            given, mask = self._cut(variable, window.sequence, name, known, key)
-            law = self.sites.law(variable, equation, mask)
-            site = self.sites.site(variable, law, f"{variable.name}[{equation.step}]", obs=given)
-            plates = variable.type.plates - {window.sequence}
-            result.append(Statement(plates, (py.run(site, variable.span),)))
-        result.append(self._general(variable, window, name, known))
-        return result
-
-    def _general(
-        self, variable: ir.Variable, window: Window, name: str, known: ast.expr | None
-    ) -> Statement:
-        """The site of the general equation, without the literal steps that it reaches."""
-        equation = next(e for e in variable.equations if e.step is None)
-        given: ast.expr = py.name(name)
-        mask = known
-        if not window.masked:
-            key = py.slice_from(window.first)
-            given, mask = self._cut(variable, window.sequence, name, known, key)
-        steps = [e.step for e in variable.equations if e.step is not None]
-        later = tuple(s for s in steps if s > window.first)
-        if later or window.masked:
-            rank = len(variable.type.event) - tied_axes(variable)
-            held = self._setting.held(window, later, rank)
-            mask = held if mask is None else ast.BinOp(mask, ast.BitAnd(), held)
-        with self._setting.within(window):
-            law = self.sites.law(variable, equation, mask)
-        site = self.sites.site(variable, law, obs=given)
-        cut = None if window.masked else window
-        return Statement(variable.type.plates, (py.run(site, variable.span),), cut)
-
-    def _cut(
-        self,
-        variable: ir.Variable,
-        sequence: str,
-        name: str,
-        known: ast.expr | None,
-        key: ast.expr,
-    ) -> tuple[ast.expr, ast.expr | None]:
-        """The values, and their mask, at some steps."""
-        rank = len(variable.type.event)
-        given = self._setting.along(sequence, py.name(name), key, rank)
-        if known is None:
-            return given, None
-        part = self._setting.along(sequence, known, key, rank - tied_axes(variable))
-        some_missing = py.call("torch.is_tensor", known)
-        return given, ast.IfExp(some_missing, part, ast.Constant(value=True))
+        code = (py.assign(name, site, variable.span),)
+        return Statement(
+            variable.type.plates,
+            code,
+            makes=frozenset({variable.name}),
+            needs=needed(variable),
+        )
 
     # Covariates with missing entries
 
@@ -138,7 +84,12 @@ class ObservedEmitter:
                 py.run(factor, variable.span),
             ],
         )
-        return Statement(variable.type.plates, (choice,))
+        return Statement(
+            variable.type.plates,
+            (choice,),
+            makes=frozenset({variable.name}),
+            needs=needed(variable),
+        )
 
     def _filled(self, variable: ir.Variable, name: str) -> Statement:
         """Continuous values: one flat latent for each missing entry; the site weighs them."""
@@ -175,7 +126,8 @@ class ObservedEmitter:
             py.assign(name, whole, variable.span),
         ]
         test = ast.Compare(known, [ast.IsNot()], [ast.Constant(None)])
-        return Statement(frozenset(), (ast.If(test, body, []),))
+        code = (ast.If(test, body, []),)
+        return Statement(frozenset(), code, makes=frozenset({variable.name}))
 
     def _entry_law(self, variable: ir.Variable, tied: int) -> ast.expr:
         """Density 1 on one value of a variable."""
@@ -185,5 +137,7 @@ class ObservedEmitter:
         entry = replace(
             variable,
             type=replace(variable.type, event=event, support=support if whole else hull(support)),
+            lower=None,
+            upper=None,
         )
         return self.sites.distributions.flat(entry)

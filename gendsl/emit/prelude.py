@@ -72,9 +72,17 @@ def earlier(value, steps, dim):
     return value.index_select(dim, steps)
 '''
 
+IN_ORDER = '''
+def in_order(steps, dim):
+    """Values of successive steps, of size 1 along `dim`, as one tensor."""
+    shape = torch.broadcast_shapes((1,) * -dim, *(s.shape for s in steps))
+    return torch.cat([s.expand(shape) for s in steps], dim)
+'''
+
 PRELUDE = {
     "collect": COLLECT,
     "earlier": EARLIER,
+    "in_order": IN_ORDER,
     "joined": JOINED,
     "once": ONCE,
     "lagged": LAGGED,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gendsl.emit import pycode as py
 from gendsl.emit.arguments import Arguments, aligned_data, computed_sizes
+from gendsl.emit.chains import Chain, chains_of
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.layout import Layout, Names, layout_of
@@ -14,11 +15,15 @@ from gendsl.emit.main_part import main_part
 from gendsl.emit.observed import ObservedEmitter
 from gendsl.emit.prelude import PRELUDE
 from gendsl.emit.rendering import rendered
+from gendsl.emit.scans import scanned
 from gendsl.emit.setting import Setting
-from gendsl.emit.sites import SiteEmitter, Statement, window_of
+from gendsl.emit.sites import SiteEmitter, Statement, in_order, window_of
+from gendsl.emit.stepped import SteppedEmitter
+from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, fixed_lets, references
+from gendsl.semantics.moving import followers
 from gendsl.semantics.supports import is_discrete
 from gendsl.source import Source, Span
 
@@ -40,8 +45,10 @@ class Program:
         known: (variable, argument) of the boolean masks of known entries.
         imputed: optional variables whose missing entries are latents of the program.
         kept: the argument that takes constants of the data of the fit, if there are any.
-        windows: observed variables whose general equation does not hold from the first step
-            of a sequence on, and the first step at which it does.
+        windows: observed variables that depend on their own past, or on what has none at the
+            first steps of a sequence, and the first step at which their general equation holds.
+        chains: hidden Markov chains, which are summed out along their sequences.
+        steps: for each site of a literal equation, the step it holds at.
         uses_runtime: whether it needs more than Pyro.
     """
 
@@ -56,6 +63,8 @@ class Program:
     imputed: tuple[str, ...]
     kept: str | None
     windows: tuple[tuple[str, int], ...]
+    chains: tuple[Chain, ...]
+    steps: tuple[tuple[str, int], ...]
     uses_runtime: bool
 
 
@@ -66,6 +75,7 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
     setting = _setting(model, names, arguments)
     statements = _statements(model, plan, setting)
     body = computed_sizes(model, setting, closed=False) + aligned_data(model, setting)
+    body += [*setting.functions.values()]
     body += _plates(model, setting, statements) + _grouped(setting, statements)
     doc: list[ast.stmt] = [ast.Expr(py.text(model.doc.strip()))] if model.doc else []
     everything = [*doc, *body] or [ast.Pass()]
@@ -87,13 +97,27 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         arguments.known,
         arguments.imputed,
         kept,
+        _windows(model),
+        chains_of(model),
         tuple(
-            (v.name, window.first)
-            for v in model.of_role("observed")
-            if (window := window_of(model, v)) is not None
+            (f"{v.name}[{e.step}]", e.step)
+            for v in model.of_role("latent", "observed")
+            for e in v.equations
+            if e.step is not None
         ),
         "runtime." in text,
     )
+
+
+def _windows(model: ir.Model) -> tuple[tuple[str, int], ...]:
+    """See `Program.windows`."""
+    past = frozenset[str]().union(*recurrent(model))
+    found = []
+    for variable in model.of_role("observed"):
+        window = window_of(model, variable)
+        if window is not None or variable.name in past:
+            found.append((variable.name, window.first if window is not None else 0))
+    return tuple(found)
 
 
 def _setting(model: ir.Model, names: Names, arguments: Arguments) -> Setting:
@@ -105,6 +129,12 @@ def _setting(model: ir.Model, names: Names, arguments: Arguments) -> Setting:
     batched: set[str] = set()
     fixed = fixed_lets(model) | {v.name for v in model.of_role("input")}
     setting = Setting(layout, names, data=data, fixed=fixed)
+    lagged = lagged_names(model)
+    for variable in chained(model):
+        name = names.variables[variable.name]
+        setting.earlier[variable.name] = (
+            names.extra(f"{name}_before") if variable.name in lagged else ""
+        )
     for variable in model.variables:
         values = [e.value for e in variable.equations if e.value is not None]
         if variable.random or any(setting.varies(v) for v in values):
@@ -129,7 +159,11 @@ def _statements(model: ir.Model, plan: Plan, setting: Setting) -> list[Statement
     distributions = DistributionEmitter(emitter, _unknown(model))
     emitter.distribution = distributions.plain
     sites = SiteEmitter(model, emitter, distributions, frozenset(plan.enumerated))
-    observed = ObservedEmitter(sites)
+    observed = ObservedEmitter(sites, frozenset(n for n, _ in _windows(model)))
+    stepped = SteppedEmitter(sites)
+    groups = {g[0].name: g for g in scans(model)}
+    apart = held(model)
+    recurring = {v.name for g in groups.values() for v in g}
     found: list[Statement] = []
     for variable in model.variables:
         match variable.role:
@@ -137,13 +171,20 @@ def _statements(model: ir.Model, plan: Plan, setting: Setting) -> list[Statement
                 pass
             case "param":
                 found.append(sites.param(variable))
+            case "let" if variable.name in groups:
+                found += scanned(sites, groups[variable.name])
+            case "let" if variable.name in recurring:
+                pass
             case "let":
                 found.append(sites.let(variable))
+            case "latent" if variable.name in apart:
+                found += stepped.latent(variable)
             case "latent":
                 found.append(sites.latent(variable))
             case "observed":
                 found += observed.statements(variable)
-    return found + [sites.energy(e, i + 1) for i, e in enumerate(model.energies)]
+    found += [sites.energy(e, i + 1) for i, e in enumerate(model.energies)]
+    return in_order(found)
 
 
 # Plates
@@ -229,7 +270,7 @@ def _text(
     if prelude:
         parts.append("\n" + prelude)
     parts.append("\n" + function)
-    parts.append("\n" + main_part(plan, nesting))
+    parts.append("\n" + main_part(plan, nesting, followers(model)))
     return "\n\n".join(parts) + "\n"
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from gendsl.emit import pycode as py
 from gendsl.emit.layout import Layout, Names
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import walk
+from gendsl.ir.traversal import references, walk
 from gendsl.library.functions import FUNCTIONS
 from gendsl.types import Size
 
-__all__ = ["ELLIPSIS", "FULL", "Setting", "Window"]
+__all__ = ["ELLIPSIS", "FULL", "Setting", "Step", "Window"]
 
 FULL = ast.Slice()
 ELLIPSIS = ast.Constant(...)
@@ -34,6 +34,39 @@ class Window:
 
 
 @dataclass(slots=True)
+class Step:
+    """One step of a loop along a sequence, in which recurring lets are computed.
+
+    Attributes:
+        sequence: along which the loop runs.
+        number: the loop's variable.
+        lists: the lists of the values so far, by the name of the recurring let.
+        first: the first step of the equation that is emitted.
+        parts: values that do not recur, split into steps in front of the loop: for each
+            expression and first step the name of the list.
+        before: the statements that make them.
+    """
+
+    sequence: str
+    number: str
+    lists: dict[str, str]
+    first: int = 0
+    parts: dict[tuple[ir.Expr, int], str] = field(default_factory=dict)
+    before: list[ast.stmt] = field(default_factory=list)
+
+    def recurs(self, expr: ir.Expr) -> bool:
+        """Whether a value needs one of the recurring lets."""
+        return not self.lists.keys().isdisjoint(references(expr))
+
+    def at(self, name: str, back: int = 0) -> ast.expr:
+        """The value of a recurring let, at this step or some steps back."""
+        number: ast.expr = py.name(self.number)
+        if back:
+            number = ast.BinOp(number, ast.Sub(), py.number(back))
+        return ast.Subscript(py.name(self.lists[name]), number, ast.Load())
+
+
+@dataclass(slots=True)
 class Setting:
     """Facts about one model that emission needs.
 
@@ -46,6 +79,10 @@ class Setting:
         kept: the constants of the data that predictions take from the fit, as they come up.
         used: names of the prelude functions that were needed.
         window: set while an equation that does not hold at every step is emitted.
+        step: set while the body of a loop along a sequence is emitted.
+        earlier: for hidden Markov chains, what the state one step earlier is called.
+        functions: definitions of functions that are arguments.
+        parameters: what their parameters are called, by name.
     """
 
     layout: Layout
@@ -56,6 +93,10 @@ class Setting:
     kept: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     window: Window | None = None
+    step: Step | None = None
+    earlier: dict[str, str] = field(default_factory=dict)
+    functions: dict[ir.Lambda, ast.FunctionDef] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
 
     def helper(self, name: str, *args: ast.expr, **keywords: ast.expr | None) -> ast.expr:
         """A call of a function of the prelude."""
@@ -77,6 +118,29 @@ class Setting:
             yield
         finally:
             self.window = before
+
+    @contextmanager
+    def stepping(self, step: Step | None) -> Iterator[None]:
+        """Emit for one step of a loop; None for all steps at once."""
+        before, self.step = self.step, step
+        try:
+            yield
+        finally:
+            self.step = before
+
+    @contextmanager
+    def inside(self, params: dict[str, str]) -> Iterator[None]:
+        """Emit the body of a function: it sees its parameters, which may have any batch axes."""
+        names = self.names.variables
+        before = self.batched, self.data, self.fixed
+        self.names.variables = params
+        self.batched, self.data, self.fixed = frozenset(params), frozenset(), frozenset()
+        try:
+            with self.within(None), self.stepping(None):
+                yield
+        finally:
+            self.names.variables = names
+            self.batched, self.data, self.fixed = before
 
     def is_number(self, expr: ir.Expr) -> bool:
         """Whether `expr` is emitted as a plain Python number."""
@@ -101,13 +165,22 @@ class Setting:
 
     def size(self, size: Size) -> ast.expr:
         """A size as a Python expression."""
-        terms: list[ast.expr] = []
+        terms = [self._product(n, c) for n, c in size.terms if c > 0]
+        total = py.join(ast.Add(), terms) if terms else None
         for names, coefficient in size.terms:
-            factors: list[ast.expr] = [py.name(self.names.sizes[n]) for n in names]
-            if coefficient != 1 or not factors:
-                factors.insert(0, py.number(coefficient))
-            terms.append(py.join(ast.Mult(), factors))
-        return py.join(ast.Add(), terms) if terms else py.number(0)
+            if coefficient < 0 and total is None:
+                total = self._product(names, coefficient)
+            elif coefficient < 0:
+                assert total is not None
+                total = ast.BinOp(total, ast.Sub(), self._product(names, -coefficient))
+        return total if total is not None else py.number(0)
+
+    def _product(self, names: tuple[str, ...], coefficient: int) -> ast.expr:
+        """A term of a size."""
+        factors: list[ast.expr] = [py.name(self.names.sizes[n]) for n in names]
+        if coefficient != 1 or not factors:
+            factors.insert(0, py.number(coefficient))
+        return py.join(ast.Mult(), factors)
 
     def shape(self, sizes: tuple[Size, ...]) -> ast.expr:
         """Sizes as a list."""

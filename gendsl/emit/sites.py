@@ -5,29 +5,66 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
+from gendsl.diagnostics import InternalCompilerError
 from gendsl.emit import pycode as py
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.setting import Setting, Window
 from gendsl.emit.supports import constraint, plain_start
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.ir.traversal import equation_expressions, references, variable_expressions, walk
 from gendsl.semantics.supports import is_discrete
 from gendsl.types import Index
 
-__all__ = ["SiteEmitter", "Statement", "enumerated", "has_children", "window_of"]
+__all__ = [
+    "SiteEmitter",
+    "Statement",
+    "enumerated",
+    "has_children",
+    "in_order",
+    "needed",
+    "sequence_of",
+    "window_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """Emitted statements that stand together inside the plates `plates`.
 
-    `window` names the sequence that is cut short in it.
+    Attributes:
+        plates: inside which they stand.
+        code: the statements.
+        window: names the sequence that is cut short in them.
+        makes: the variables that have their values after them.
+        needs: the variables whose values they use.
     """
 
     plates: frozenset[str]
     code: tuple[ast.stmt, ...]
     window: Window | None = None
+    makes: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+
+def in_order(statements: list[Statement]) -> list[Statement]:
+    """Statements such that each comes after those it needs; else as they are."""
+    waiting = list(statements)
+    found: list[Statement] = []
+    while waiting:
+        missing = frozenset[str]().union(*(s.makes for s in waiting))
+        ready = (s for s in waiting if not (s.needs - s.makes) & missing)
+        chosen = next(ready, None)
+        if chosen is None:
+            raise InternalCompilerError("statements need one another")
+        found.append(chosen)
+        waiting.remove(chosen)
+    return found
+
+
+def needed(variable: ir.Variable) -> frozenset[str]:
+    """The variables that the equations of a variable mention, itself left out."""
+    return frozenset(references(*variable_expressions(variable))) - {variable.name}
 
 
 def enumerated() -> ast.expr:
@@ -50,10 +87,10 @@ def window_of(model: ir.Model, variable: ir.Variable) -> Window | None:
     first, literal = general.first, {e.step for e in variable.equations}
     while first in literal:
         first += 1
-    return Window(_sequence(model, variable), first) if first else None
+    return Window(sequence_of(model, variable), first) if first else None
 
 
-def _sequence(model: ir.Model, variable: ir.Variable) -> str:
+def sequence_of(model: ir.Model, variable: ir.Variable) -> str:
     """The sequence along which the equations of a variable differ."""
     exprs = [x for e in variable.equations for x in equation_expressions(e)]
     lagged = {x.sequence for x in walk(*exprs) if isinstance(x, ir.Lag)}
@@ -84,6 +121,8 @@ class SiteEmitter:
         found = window_of(self.model, variable)
         if found is None:
             return None
+        if variable.name in self.setting.earlier:
+            return replace(found, masked=True)
         stack = [x for e in variable.equations for x in equation_expressions(e)]
         seen: set[str] = set()
         while stack:
@@ -95,6 +134,10 @@ class SiteEmitter:
                     seen.add(name)
                     stack += [e.value for e in other.equations if e.value is not None]
         return found
+
+    def along(self, variable: ir.Variable) -> str:
+        """The sequence along which a variable recurs."""
+        return sequence_of(self.model, variable)
 
     def _summed_out(self, variable: ir.Variable) -> bool:
         """Whether a variable is enumerated, or missing entries of it are."""
@@ -127,7 +170,12 @@ class SiteEmitter:
         infer = enumerated() if variable.name in self.enumerated else None
         site = self.site(variable, self.law(variable, equation), infer=infer)
         code = py.assign(self.identifier(variable), site, variable.span)
-        return Statement(variable.type.plates, (code,))
+        return Statement(
+            variable.type.plates,
+            (code,),
+            makes=frozenset({variable.name}),
+            needs=needed(variable),
+        )
 
     def let(self, variable: ir.Variable) -> Statement:
         """A deterministic site; NaN at the steps where its equation does not hold."""
@@ -137,15 +185,20 @@ class SiteEmitter:
         with setting.within(self.window(variable)):
             value = self.emitter.tensor(equation.value)
             if equation.value.type.plates != variable.type.plates:
-                value = ast.BinOp(value, ast.Add(), self._zeros(variable))
+                value = ast.BinOp(value, ast.Add(), self.zeros(variable))
             if setting.window is not None:
                 value = setting.padded(value, rank)
         name = py.text(variable.name)
         code = py.call("pyro.deterministic", name, value, event_dim=py.number(rank))
         assigned = py.assign(self.identifier(variable), code, variable.span)
-        return Statement(variable.type.plates, (assigned,))
+        return Statement(
+            variable.type.plates,
+            (assigned,),
+            makes=frozenset({variable.name}),
+            needs=needed(variable),
+        )
 
-    def _zeros(self, variable: ir.Variable) -> ast.expr:
+    def zeros(self, variable: ir.Variable) -> ast.expr:
         """Zeros over all the plates of a variable, for a value that does not vary over all."""
         sizes = self.setting.plate_sizes(variable.type.plates)
         ones = [py.number(1)] * len(variable.type.event)
@@ -159,10 +212,16 @@ class SiteEmitter:
         shape = setting.plate_sizes(variable.type.plates)
         shape += [setting.size(s) for s in variable.type.event]
         nothing = ast.arguments([], [], None, [], [], None, [])
-        thunk = ast.Lambda(nothing, self._start(variable, shape))
-        limits = constraint(variable.type.support)
+        limits, start = constraint(variable.type.support), self._start(variable, shape)
+        if variable.lower is not None or variable.upper is not None:
+            bounds = self.distributions.bounds(variable)
+            limits = py.call("runtime.between", *bounds)
+            if variable.initial is None:
+                start = py.call("runtime.start_between", *bounds, py.tuple_of(shape))
+        thunk = ast.Lambda(nothing, start)
         site = py.call("pyro.param", py.text(variable.name), thunk, constraint=limits)
-        return Statement(frozenset(), (py.assign(self.identifier(variable), site, variable.span),))
+        assigned = py.assign(self.identifier(variable), site, variable.span)
+        return Statement(frozenset(), (assigned,), makes=frozenset({variable.name}))
 
     def _start(self, variable: ir.Variable, shape: list[ast.expr]) -> ast.expr:
         """Where the search starts: as declared, else a plain point of the support."""
@@ -182,4 +241,5 @@ class SiteEmitter:
             value = self.emitter.tensor(energy.value)
         term = py.call("pyro.factor", py.text(f"energy {number}"), ast.UnaryOp(ast.USub(), value))
         code = py.run(py.mark(term, energy.span), energy.span)
-        return Statement(energy.value.type.plates, (code,), window)
+        needs = frozenset(references(energy.value))
+        return Statement(energy.value.type.plates, (code,), window, needs=needs)

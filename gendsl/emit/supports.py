@@ -12,7 +12,7 @@ from gendsl.types import Index, Interval, Size, Structured, Support
 
 __all__ = ["constraint", "flat_law", "plain_start"]
 
-MANIFOLDS = ("zero_sum", "unit_vector", "covariance", "correlation")
+MANIFOLDS = ("zero_sum", "unit_vector", "covariance", "correlation", "cholesky_correlation")
 """Supports whose bijections are in `gendsl.runtime.manifolds`."""
 
 

@@ -31,7 +31,8 @@ Good: `dim features  input x[n]: real[features]`""",
         "Unknown type",
         """\
 The types are real, positive, unit, integer, count, binary, index, simplex, ordered, zero_sum,
-unit_vector, angle, covariance and correlation. Bounds and sizes follow the word.
+unit_vector, angle, covariance, correlation and cholesky_correlation. Bounds and sizes follow the
+word.
 Bad: `input age[n]: float`
 Good: `input age[n]: positive`""",
     ),
@@ -86,8 +87,8 @@ Good: `Normal(loc = 0, scale = 1)`, or `Normal(0, 1)`""",
         """\
 The distribution is not in the table. Types do what some systems have distributions for:
 `positive` halves one, and bounds truncate it.
-Bad: `latent tau ~ HalfStudentT(3, 0, 1)`
-Good: `latent tau: positive ~ StudentT(3, 0, 1)`""",
+Bad: `latent tau ~ HalfLaplace(1)`
+Good: `latent tau: positive ~ Laplace(0, 1)`""",
     ),
     "GD112": (
         "Plate listed twice",
@@ -146,8 +147,8 @@ Good: `input score[n]: integer(0, 100)`""",
     "GD203": (
         "Structured type without its size",
         """\
-Vectors such as a simplex say how many entries they have. Covariances and correlations take
-one size, of rows and columns alike.
+Vectors such as a simplex say how many entries they have. Covariances, correlations and their
+Cholesky factors take one size, of rows and columns alike.
 Bad: `latent w: simplex ~ Dirichlet(1)`
 Good: `latent w: simplex[3] ~ Dirichlet(1)`""",
     ),
@@ -245,5 +246,23 @@ Good: `param b: real`""",
 The initial value of a param is where the search for it begins. It is made of numbers only.
 Bad: `param b: real = mu`
 Good: `param b: real = 0.5`""",
+    ),
+    "GD218": (
+        "Distributions that do not go together",
+        """\
+A distribution of distributions takes parts of one kind: values of one shape, all continuous or
+all whole numbers, and as many weights as parts. One part alone is mixed over a plate that its
+parameters have and the value has not.
+Bad: `Mixture([0.5, 0.5], Normal(0, 1), Poisson(3))`
+Good: `Mixture([0.5, 0.5], Normal(0, 1), Normal(5, 1))`, `Mixture(w, Normal(mu, 1), component)`""",
+    ),
+    "GD219": (
+        "Distribution that this cannot be made of",
+        """\
+The density of the whole needs something that the part has not: a distribution function where
+values are censored, a probability of 0 where zeros are added, an integral with a formula where
+densities are multiplied. Nothing is approximated or left out.
+Bad: `ZeroInflated(0.2, Normal(0, 1))`
+Good: `ZeroInflated(0.2, Poisson(3))`, `Hurdle(0.2, LogNormal(0, 1))`""",
     ),
 }

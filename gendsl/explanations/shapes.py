@@ -210,8 +210,8 @@ Good: `let s: positive = exp(a)`""",
         """\
 A narrower type divides the density by the probability of the type. Where that depends on
 unknowns and has no formula, or is zero, leaving it out would be wrong.
-Bad: `observe y[n]: integer(1, inf) ~ Poisson(rate)`
-Good: `observe y[n]: real(1, inf) ~ Normal(mu, sigma)`, whose distribution function is known""",
+Bad: `latent cut: ordered[3] ~ Normal([a, 0, 1], 1)`
+Good: `latent cut: ordered[3] ~ Normal(a, 1)`, which is in order once in 3!""",
     ),
     "GD406": (
         "Density known up to a constant",

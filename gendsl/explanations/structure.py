@@ -175,6 +175,15 @@ methods that can infer it.
 Bad: `latent mu ~ Normal(0, 1)  observe y[n] ~ Normal(mu, 1)`, and `infer='mle'`
 Good: the same, and `infer='nuts'`; or `param mu: real`, and `infer='mle'`""",
     ),
+    "GD613": (
+        "Unknown with single values of positive probability",
+        """\
+A censored value, or one behind a hurdle, lies on a bound or at zero with a positive probability,
+and anywhere else with a density. No method here infers such an unknown. Observe it; or draw the
+value itself, and whether it is zero, as two latents.
+Bad: `latent x ~ Hurdle(0.3, LogNormal(0, 1))`
+Good: `latent on ~ Bernoulli(0.7)  latent size ~ LogNormal(0, 1)  let x = on * size`""",
+    ),
 }
 
 _LATER = {
@@ -183,9 +192,9 @@ _LATER = {
     "GD903": ("Guides", "`guide mu ~ Normal(0, 1)`", "the same model without the guide"),
     "GD904": ("Fitted models and Python functions", "`use p: real[D]`", "its equations, written"),
     "GD905": (
-        "Distributions made of distributions",
-        "`Mixture(w, Normal(mu, sigma))`",
-        "`latent z[n]: index(k) ~ Categorical(w)`, which is summed out exactly",
+        "Distributions of learned functions",
+        "`Diffusion(denoise)`",
+        "a distribution of the table, or a `Mixture` of them",
     ),
     "GD906": (
         "Rounding",
@@ -204,25 +213,24 @@ _LATER = {
     ),
     "GD909": ("A method of inference", "`infer svi`", "`infer nuts`, or none"),
     "GD910": (
-        "Latents whose support moves with other quantities",
-        "`latent b: real(0, 1 - a) ~ Flat()`",
-        "`latent part: unit ~ Beta(1, 1)  let b = part * (1 - a)`",
+        "Supports that move with what is summed out or from step to step, and params that move",
+        "`latent k ~ Binomial(3, 0.5)  latent b: real(0, 1 + k) ~ Flat()`",
+        "`latent part: unit ~ Beta(1, 1)  let b = part * (1 + k)`",
     ),
     "GD911": (
         "Discrete latents with an event shape",
         "`latent h[n]: binary[D] ~ Bernoulli(0.5)`",
         "`plate unit  latent h[n, unit] ~ Bernoulli(0.5)`",
     ),
-    "GD912": (
-        "Recursions of unknown values",
-        "`latent z[t] ~ Normal(z[t-1], 1)`",
-        "lags of data: `observe y[t] ~ Normal(y[t-1], 1)`",
+    "GD913": (
+        "A function, or what stands in one",
+        "`fn f(t: real, z: real): real = ...` for `odeint`, with another `odeint` in it",
+        "what does not change along the solution, handed over as an argument",
     ),
-    "GD913": ("A function", "`odeint(f, z0, 0, ts, theta)`", "a solution in closed form"),
     "GD914": (
-        "Simulation of recursive models",
-        "`simulate` for `observe y[t] ~ Normal(y[t-1], 1)`",
-        "`fit` for the same model",
+        "Predictions that fill gaps of a series, or draw a new one",
+        "`observe y[t] ~ Normal(y[t-1], 1)` and `fit.predict({'y': [1.0, nan, 2.0]})`",
+        "leave out the end of the series alone: `fit.predict({'y': [1.0, nan, nan]})`",
     ),
     "GD915": (
         "Draws from a model with an energy",
@@ -239,6 +247,12 @@ _LATER = {
         "`observe x[n]: real? ~ Normal(0, 1)`, `observe y[n] ~ Normal(b * x, 1)`, and "
         '`fit.predict({"x": [1.0, nan]})`',
         "leave those rows out, fill the values in, or leave `x` out altogether",
+    ),
+    "GD918": (
+        "Predictions of a vector with an entry for each member of a plate, for other members",
+        "`latent f: real[n] ~ GaussianProcess(collect(x, n), matern32(1, 0.5))`, and "
+        "`fit.predict(...)` at other `x`",
+        "a fit with the new rows among the data, and `observe y[n]: real? ~ ...` missing there",
     ),
 }
 """What later versions run: what it is, an example, and what to write until then."""

@@ -61,6 +61,7 @@ class Plan:
         options: the options of the method, defaults filled in.
         enumerated: discrete latents that are summed out.
         noncentred: latents written as location plus scale times a standard variable.
+        triangular: those of them whose scale is a triangular matrix.
         requested: whether the method was asked for rather than chosen.
         treatment: for every unknown, what happens to it.
         notes: further remarks.
@@ -76,6 +77,7 @@ class Plan:
     requested: bool = False
     treatment: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    triangular: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """As ``gendsl show --stage=plan`` prints it."""

@@ -71,26 +71,11 @@ def _plan(
     *,
     requested: bool,
 ) -> Plan:
-    rewrites: list[Rewrite] = []
-    noncentred = facts.location_scale if chosen.reparameterises else ()
+    triangular = facts.correlated if chosen.reparameterises else ()
+    noncentred = (*facts.location_scale, *triangular) if chosen.reparameterises else ()
     latents = {v.name for v in model.of_role("latent")}
     enumerated = tuple(n for n in facts.finite if n in latents)
-    if facts.finite:
-        rewrites.append(
-            Rewrite(
-                "summed out",
-                facts.finite,
-                "finitely many values, and every use lies inside its plates",
-            )
-        )
-    if noncentred:
-        rewrites.append(
-            Rewrite(
-                "non-centred",
-                noncentred,
-                "loc + scale * standard: the same law, without the funnel of an unknown scale",
-            )
-        )
+    rewrites = _summing(facts) + (_noncentring(facts) if chosen.reparameterises else [])
     treatment = dict.fromkeys(facts.continuous, _continuous_words(chosen.name))
     treatment |= dict.fromkeys(facts.finite, "summed out exactly, and recovered afterwards")
     treatment |= dict.fromkeys(facts.params, "learned as a point")
@@ -104,11 +89,37 @@ def _plan(
         tuple(rewrites),
         options,
         enumerated,
-        tuple(noncentred),
+        noncentred,
         requested,
         treatment,
         notes,
+        triangular,
     )
+
+
+def _summing(facts: Facts) -> list[Rewrite]:
+    """What is summed out, and how."""
+    found = []
+    single = tuple(n for n in facts.finite if n not in facts.chains)
+    if single:
+        rule = "finitely many values, and every use lies inside its plates"
+        found.append(Rewrite("summed out", single, rule))
+    if facts.chains:
+        rule = "a hidden Markov chain, by the forward algorithm"
+        found.append(Rewrite("summed out along its sequence", facts.chains, rule))
+    return found
+
+
+def _noncentring(facts: Facts) -> list[Rewrite]:
+    """The non-centred forms, one for each reason."""
+    found = []
+    if facts.location_scale:
+        rule = "loc + scale * standard: the same law, without the funnel of an unknown scale"
+        found.append(Rewrite("non-centred", facts.location_scale, rule))
+    if facts.correlated:
+        rule = "loc + L @ standard, L L^T the covariance: the same law, without correlations"
+        found.append(Rewrite("non-centred", facts.correlated, rule))
+    return found
 
 
 def _continuous_words(method: str) -> str:

@@ -13,14 +13,16 @@ from pyro.distributions import constraints
 from pyro.distributions.transforms import biject_to
 from pyro.infer import config_enumerate
 from pyro.infer.mcmc.util import TraceEinsumEvaluator
-from pyro.infer.reparam import LocScaleReparam
-from pyro.infer.reparam.reparam import Reparam
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
+from gendsl.runtime.forward import every_path
+from gendsl.runtime.moving import FollowSupport, following, free_site
+from gendsl.runtime.noncentred import noncentred
 from gendsl.runtime.program import Executable
+from gendsl.semantics.moving import followers
 
 __all__ = ["Density", "Unknown", "WithParams"]
 
@@ -75,16 +77,22 @@ class Density:
         executable: the program and its data.
         noncentred: latents to write as location plus scale times a standard variable; their
             sites are then called ``<name>_decentered``.
+        moving: how to write latents whose support depends on other unknowns; None leaves them
+            on their own scale, where the bijection of one run is not that of another.
     """
 
-    def __init__(self, executable: Executable, noncentred: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        executable: Executable,
+        noncentred: tuple[str, ...] = (),
+        moving: FollowSupport | None = None,
+    ) -> None:
         """Trace the program once, to learn its sites."""
-        function: Callable[[], None] = executable.run
-        if noncentred:
-            config: dict[str, Reparam] = {n: LocScaleReparam(centered=0.0) for n in noncentred}
-            function = poutine.reparam(function, config=config)
-        self.function = function
         self.executable = executable
+        self.noncentred = noncentred
+        self.moving = {} if moving is None else dict.fromkeys(followers(executable.model), moving)
+        self.function = self._function(frozenset())
+        function = self.function
         with WithParams({}) as params, pyro.validation_enabled(is_validate=False):
             prototype = poutine.trace(function).get_trace()  # a claim may fail at a prior draw
         self.params = {n: start for n, (start, _) in params.seen.items()}
@@ -93,10 +101,23 @@ class Density:
         if any(_is_enumerated(site) for site in prototype.nodes.values()):
             self._sum_out()
 
+    def _function(self, given: frozenset[str]) -> Callable[[], None]:
+        """The program, with hidden Markov chains that are not `given` summed out."""
+        function: Callable[[], None] = self.executable.run
+        if any(c.name not in given for c in self.executable.program.chains):
+            run = function
+
+            def function() -> None:
+                with every_path(self.executable, given):
+                    run()
+
+        return noncentred(following(function, self.moving), self.noncentred)
+
     def _sum_out(self) -> None:
         """Switch to summing discrete sites out, by Pyro's tensor variable elimination."""
         nesting = self.executable.nesting
-        function = poutine.enum(config_enumerate(self.function), first_available_dim=-1 - nesting)
+        first = -1 - nesting - 2 * len(self.executable.program.chains)
+        function = poutine.enum(config_enumerate(self.function), first_available_dim=first)
         with WithParams({}), pyro.validation_enabled(is_validate=False):
             trace = _without_empty(poutine.trace(function).get_trace())
         if not any(_is_enumerated(site) for site in trace.nodes.values()):
@@ -120,8 +141,12 @@ class Density:
         """The trace of the program at `values` of latents and params."""
         params = {u.name: values[u.name] for u in self.unknowns if u.param and u.name in values}
         latents = {n: v for n, v in values.items() if n not in params}
+        function = self.function
+        given = frozenset(c.name for c in self.executable.program.chains if c.name in latents)
+        if given:
+            function = self._function(given)
         with WithParams(params):
-            return poutine.trace(poutine.condition(self.function, data=latents)).get_trace()
+            return poutine.trace(poutine.condition(function, data=latents)).get_trace()
 
     def log_prob(self, values: Mapping[str, Tensor]) -> Tensor:
         """The log density at `values` on their own scale, without any Jacobian; a scalar."""
@@ -132,8 +157,19 @@ class Density:
         return log_prob
 
     def constrain(self, unconstrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Values on their own scale."""
+        """Values of the sites on their own scale."""
         return {u.name: u.transform(unconstrained[u.name]) for u in self.unknowns}
+
+    def natural(self, unconstrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The same with the values of latents that move in place of their coordinates."""
+        values = self.constrain(unconstrained)
+        moved = [n for n in self.moving if free_site(n) in values]
+        if moved:
+            nodes: Mapping[str, Any] = self.trace(values).nodes
+            for name in moved:
+                del values[free_site(name)]
+                values[name] = nodes[name]["value"]
+        return values
 
     def unconstrain(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Unconstrained coordinates of `values`."""

@@ -16,14 +16,15 @@ import pyro
 import torch
 from pyro import poutine
 from pyro.infer import infer_discrete
-from pyro.infer.reparam import LocScaleReparam
-from pyro.infer.reparam.reparam import Reparam
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from torch import Tensor
 
 from gendsl.ir import nodes as ir
 from gendsl.runtime.density import WithParams
+from gendsl.runtime.forward import every_path, sampled_path
+from gendsl.runtime.moving import FollowSupport, following
+from gendsl.runtime.noncentred import noncentred
 from gendsl.runtime.plates import EmptyAside
 from gendsl.runtime.program import Executable
 
@@ -71,22 +72,27 @@ class Renewing(Messenger):
 
 @dataclass(frozen=True)
 class Batch:
-    """Runs one executable for many draws at once."""
+    """Runs one executable for many draws at once.
+
+    Attributes:
+        executable: the program and its data.
+        noncentred: latents that are given as standard variables.
+        moving: latents that are given as coordinates of their current support.
+    """
 
     executable: Executable
     noncentred: tuple[str, ...] = ()
+    moving: tuple[str, ...] = ()
 
     @property
     def _model(self) -> ir.Model:
         return self.executable.model
 
     def _function(self, count: int) -> Callable[[], None]:
-        inner: Callable[[], None] = self.executable.run
-        if self.noncentred:
-            config: dict[str, Reparam] = {
-                n: LocScaleReparam(centered=0.0) for n in self.noncentred
-            }
-            inner = poutine.reparam(inner, config=config)
+        inner = noncentred(
+            following(self.executable.run, dict.fromkeys(self.moving, FollowSupport())),
+            self.noncentred,
+        )
 
         def run() -> None:
             with pyro.plate(DRAWS, count, dim=-1 - self.executable.nesting):
@@ -112,7 +118,8 @@ class Batch:
 
         They are drawn jointly, given the data and each draw of everything else.
         """
-        conditioned = poutine.condition(self._function(count), data=dict(values))
+        values = {**values, **self._paths(count, values, params)}
+        conditioned = poutine.condition(self._function(count), data=values)
         first = -2 - self.executable.nesting
         empty = EmptyAside()
         sampled = infer_discrete(
@@ -126,6 +133,25 @@ class Batch:
         for name, site in empty.seen.items():
             trace.add_node(name, **site)
         return trace
+
+    def _paths(
+        self, count: int, values: Mapping[str, Tensor], params: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """States of the hidden Markov chains, batched."""
+        every = every_path(self.executable, frozenset(values), draws=True, contract=False)
+        if not every.places:
+            return {}
+        conditioned = poutine.condition(every(self._function(count)), data=dict(values))
+        with torch.no_grad(), WithParams(params):
+            conditioned()
+            found: dict[str, Tensor] = {}
+            for group in every.potentials():
+                table = group.table
+                table = table.expand(count, *table.shape[1:])
+                place = group.places[0]
+                for name, path in group.separated(sampled_path(table)).items():
+                    found[name] = torch.movedim(path, -1, path.dim() - place.depth)
+        return found
 
     def batched(self, variable: ir.Variable, natural: np.ndarray | Tensor) -> Tensor:
         """Natural to batched."""

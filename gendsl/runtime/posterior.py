@@ -11,19 +11,21 @@ import torch
 from pyro.poutine.trace_struct import Trace
 from torch import Tensor
 
-from gendsl.emit.observed import tied_axes
-from gendsl.emit.sites import window_of
+from gendsl.emit.sites import sequence_of
+from gendsl.emit.stepped import tied_axes
 from gendsl.ir import nodes as ir
 from gendsl.runtime.draws import Batch, chunks
+from gendsl.runtime.moving import free_site
 from gendsl.runtime.program import Executable
+from gendsl.semantics.moving import followers
 from gendsl.semantics.supports import is_discrete
 
 __all__ = [
     "complete",
     "known_mask",
     "merged",
+    "one_step_ahead",
     "param_value",
-    "predictive",
     "recovered",
     "site_values",
     "unknown_sites",
@@ -71,7 +73,8 @@ def _sites(
 def _event_rank(model: ir.Model, site: str) -> int:
     """The event rank of a site: of its variable, or of one missing entry of it."""
     for variable in model.variables:
-        if site in (variable.name, f"{variable.name}_decentered"):
+        own = (variable.name, f"{variable.name}_decentered", free_site(variable.name))
+        if site in own:
             return len(variable.type.event)
         if site == f"{variable.name}_missing":
             return tied_axes(variable)
@@ -99,7 +102,7 @@ def complete(
     """
     model = executable.model
     names = [v.name for v in model.of_role("latent", "let") if v.name not in without]
-    batch = Batch(executable, noncentred)
+    batch = Batch(executable, noncentred, followers(model))
     count = len(next(iter(raw.values())))
     parts: list[Arrays] = []
     torch.manual_seed(seed)
@@ -204,51 +207,6 @@ def recovered(
     return merged(parts)
 
 
-def predictive(
-    executable: Executable,
-    posterior: Mapping[str, np.ndarray],
-    params: Mapping[str, np.ndarray],
-    known: Mapping[str, np.ndarray],
-    *,
-    seed: int,
-    draws: int = 1,
-    given: frozenset[str] = frozenset(),
-) -> Arrays:
-    """Draws of every observed variable (and let), one for each draw of the posterior.
-
-    Args:
-        executable: the program with the data to predict for.
-        posterior: natural draws (draw, ...) of the latents, sized for these data.
-        params: natural values of params.
-        known: for latents with new members, a mask over their axes of those that the fit knew.
-        seed: of the draws.
-        draws: how many, where the posterior has none because all that is unknown is a param.
-        given: observed variables that keep their values.
-    """
-    model, program = executable.model, executable.program
-    windows = {n for n, _ in program.windows}
-    drawn = frozenset(n for n, _ in program.observed if n not in windows and n not in given)
-    free = executable.without(drawn)
-    batch = Batch(free)
-    names = [v.name for v in model.of_role("observed", "let")]
-    count = len(next(iter(posterior.values()))) if posterior else draws
-    masks = {n: known_mask(batch, model.variable(n), mask) for n, mask in known.items()}
-    fixed = {n: param_value(batch, model.variable(n), v) for n, v in params.items()}
-    torch.manual_seed(seed)
-    parts: list[Arrays] = []
-    for piece in chunks(count, 2 * batch.width()):
-        length = piece.stop - piece.start
-        values = unknown_sites(batch, {n: d[piece] for n, d in posterior.items()})
-        trace = batch.trace(length, values, fixed, masks)
-        wanted = [n for n in names if n not in windows]
-        latents = [v.name for v in model.of_role("latent")]
-        found = site_values(batch, trace, wanted + latents, length)
-        for name, first in program.windows:
-            found[name] = _ahead(batch, trace, model.variable(name), first, length)
-        parts.append(found)
-    return merged(parts)
-
-
 def known_mask(batch: Batch, variable: ir.Variable, mask: np.ndarray) -> Tensor:
     """A mask over the axes of a variable as a batched tensor without event axes."""
     scalar = replace(variable, type=replace(variable.type, event=()))
@@ -264,16 +222,17 @@ def param_value(batch: Batch, variable: ir.Variable, natural: np.ndarray) -> Ten
     return value.reshape(value.shape[drop:])
 
 
-def _ahead(
+def one_step_ahead(
     batch: Batch, trace: Trace, variable: ir.Variable, first: int, count: int
 ) -> np.ndarray:
     """One-step-ahead draws of a variable along a sequence, NaN at the steps that are given."""
-    window = window_of(batch.executable.model, variable)
-    assert window is not None
-    right = batch.executable.program.layout.depths[window.sequence] - 1 + len(variable.type.event)
-    pads = [0, 0] * right + [first, 0]
+    sequence = sequence_of(batch.executable.model, variable)
+    right = batch.executable.program.layout.depths[sequence] - 1 + len(variable.type.event)
     value = _drawn(trace, variable.name)
+    masked = value.shape[-1 - right] == batch.executable.sizes[sequence]
+    pads = [0, 0] * right + [0 if masked else first, 0]
     whole = torch.nn.functional.pad(value, pads, value=float("nan"))
+    whole.narrow(-1 - right, 0, first).fill_(float("nan"))
     for equation in variable.equations:
         if equation.step is not None:
             here = _drawn(trace, f"{variable.name}[{equation.step}]")

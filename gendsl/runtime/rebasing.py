@@ -8,8 +8,16 @@ import numpy as np
 
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, fixed_lets, references, walk
+from gendsl.ir.traversal import (
+    distributions,
+    equation_expressions,
+    fixed_lets,
+    references,
+    walk,
+)
+from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.runtime.data import BoundData
+from gendsl.types import Size
 
 __all__ = [
     "conditioned_on",
@@ -17,6 +25,7 @@ __all__ = [
     "rebased",
     "rebased_params",
     "verify_constants",
+    "verify_entries",
     "verify_parents",
 ]
 
@@ -64,7 +73,7 @@ def verify_parents(model: ir.Model, bound: BoundData, lagged: frozenset[str]) ->
     found = []
     for name in sorted(conditioned_on(model)):
         span = model.variable(name).span
-        if name in bound.missing:
+        if name in bound.missing and name not in lagged:
             found.append(
                 Diagnostic(
                     "GD917",
@@ -112,6 +121,72 @@ def verify_constants(model: ir.Model) -> None:
     ]
     if found:
         raise DataError(found, model.source)
+
+
+def verify_entries(model: ir.Model, fitted: BoundData, bound: BoundData) -> None:
+    """Refuse new members of a plate where a latent is one value with an entry for each member.
+
+    Such entries are drawn together, so that there is no law for a new one alone; nor for those of
+    a process at other points.
+
+    Args:
+        model: the model.
+        fitted: the data of the fit.
+        bound: new data.
+
+    Raises:
+        DataError: GD918.
+    """
+    found = []
+    for variable in model.of_role("latent"):
+        plate = next((s.name for s in variable.type.event if _has_new(model, s, bound)), None)
+        points = next((n for n in _points(model, variable) if _differs(n, fitted, bound)), None)
+        if plate is None and points is None:
+            continue
+        what = f"for each {plate}, and the new data have others"
+        if plate is None:
+            what = f"for each point, and `{points}` is not what it was in the fit"
+        found.append(
+            Diagnostic(
+                "GD918",
+                f"`{variable.name}` has an entry {what}; this version cannot draw those yet",
+                variable.span,
+                help="fit with the new rows among the data, their observed values missing (`?`)",
+            )
+        )
+    if found:
+        raise DataError(found, model.source)
+
+
+def _has_new(model: ir.Model, size: Size, bound: BoundData) -> bool:
+    if size.name is None or model.axis(size.name).kind == "dim":
+        return False
+    numbers = np.asarray(bound.known_number.get(size.name, np.arange(bound.sizes[size.name])))
+    return not np.array_equal(numbers, np.arange(len(numbers)))
+
+
+def _points(model: ir.Model, variable: ir.Variable) -> list[str]:
+    """The inputs that the covariances of a process depend on, directly or by lets."""
+    found: list[str] = []
+    stack: list[str] = []
+    drawn = [e.distribution for e in variable.equations if e.distribution is not None]
+    for dist in (inner for law in drawn for inner in distributions(law)):
+        spec = DISTRIBUTIONS.get(dist.name)
+        if spec is not None and spec.points is not None:
+            stack += references(*(a for n, a in dist.args if n in spec.correlated))
+    while stack:
+        name = stack.pop()
+        behind = model.variable(name)
+        if behind.role == "input":
+            found.append(name)
+        elif behind.role == "let":
+            stack += references(*_expressions(behind))
+    return sorted(set(found))
+
+
+def _differs(name: str, fitted: BoundData, bound: BoundData) -> bool:
+    old, new = fitted.values.get(name), bound.values.get(name)
+    return old is not None and new is not None and not np.array_equal(old, new)
 
 
 def rebased(

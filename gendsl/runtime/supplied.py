@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gendsl.diagnostics import DataError, Diagnostic, nearest
-from gendsl.emit.observed import tied_axes
+from gendsl.emit.stepped import tied_axes
 from gendsl.ir import nodes as ir
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.draws import Batch

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from gendsl.ir import nodes as ir
 from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.library.distributions.wrappers import WRAPPERS
 from gendsl.library.functions import FUNCTIONS
 from gendsl.semantics.context import Context
 from gendsl.semantics.report import Poisoned
@@ -90,10 +91,15 @@ def _type_of(ctx: Context, expr: ast.Name) -> ValueType:
 def _assumed(ctx: Context, word: str) -> ValueType | None:
     """The type of a variable that its own equation refers to, by a lag.
 
-    A distribution of scalars with a fixed support determines it by name alone; that the draw
-    turns out to be a scalar is verified when the equation has been typed.
+    A distribution of scalars with a fixed support determines it by name alone, and a `let` is
+    taken for a real number; that it turns out to be a scalar is verified when the equation has
+    been typed.
     """
     statement = ctx.scope.values[word].statements[-1]
+    if isinstance(statement, ast.Let):
+        assumed = ValueType(frozenset(ctx.declared[word].axes))
+        ctx.assumed[word] = assumed
+        return assumed
     call = getattr(statement, "distribution", None)
     if not isinstance(call, ast.Call) or not isinstance(call.function, ast.Name):
         return None
@@ -108,7 +114,7 @@ def _assumed(ctx: Context, word: str) -> ValueType | None:
 def _unknown(ctx: Context, expr: ast.Name) -> Poisoned:
     word = expr.id
     known = FUNCTIONS.get(word)
-    if word in DISTRIBUTIONS:
+    if word in DISTRIBUTIONS or word in WRAPPERS:
         return ctx.report.error(
             "GD106",
             f"`{word}` is a distribution; a value is expected here",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.ir.traversal import equation_expressions, plated_expressions, references, walk
 from gendsl.semantics.combining import drawn_type
 from gendsl.semantics.context import Context, Declared, Site
 from gendsl.semantics.draws import type_distribution
@@ -110,8 +110,8 @@ def _equation(
             equation = ir.Equation(None, typed, side.step, span=value.span)
         case _:
             return None
-    for expr in equation_expressions(equation):
-        verify_plates(inner, expr, side.plates, name)
+    for expr, over in plated_expressions(equation):
+        verify_plates(inner, expr, side.plates | over, name)
     return equation
 
 
@@ -137,15 +137,20 @@ def _settled(
         assert equation.value is not None
         type_ = _let_type(ctx, declaration, declared, equation.value, before)
     assumed = ctx.assumed.get(name)
-    if assumed is not None and assumed.event != type_.event:
+    if assumed is not None and _differs(assumed, type_):
         raise ctx.report.error(
             "GD207",
             f"`{name}` refers to itself, so its shape must be declared; taken for a scalar, it "
-            f"turns out to be {describe_event(type_.event)}",
+            f"turns out to be {describe_event(type_.event) or type_.support}",
             declaration.first.target.span,
-            help=f"write its type: `{name}: real{describe_event(type_.event)}`",
+            help=f"write its type: `{name}: {type_.support}{describe_event(type_.event)}`",
         )
     return replace(declared, type=type_)
+
+
+def _differs(assumed: ValueType, type_: ValueType) -> bool:
+    nominal = isinstance(type_.support, Index) and not isinstance(assumed.support, Index)
+    return assumed.event != type_.event or nominal
 
 
 def _let_type(

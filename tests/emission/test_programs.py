@@ -22,7 +22,8 @@ from gendsl.runtime import distributions as runtime
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.density import Density
 from gendsl.runtime.narrowed import Truncated
-from gendsl.runtime.posterior import complete, predictive
+from gendsl.runtime.posterior import complete
+from gendsl.runtime.predicting import predictive
 from gendsl.syntax.reading import read_source, source_from_text
 
 DOUBLE = torch.float64, torch.device("cpu"), 0
@@ -116,7 +117,7 @@ def test_an_observed_value_outside_a_moving_support_has_density_0():
 
 # --- bijections -----------------------------------------------------------------------------
 
-SQUARE = [runtime.covariance, runtime.correlation]
+SQUARE = [runtime.covariance, runtime.correlation, runtime.cholesky_correlation]
 VECTORS = [
     runtime.zero_sum,
     runtime.OrderedBetween(-1.0, 2.0),
@@ -152,7 +153,7 @@ def test_jacobians_are_those_of_autodiff(support):
             value = transform(x)
             if support is runtime.covariance:
                 return value[tuple(torch.tril_indices(size, size))]
-            if support is runtime.correlation:
+            if support in (runtime.correlation, runtime.cholesky_correlation):
                 return value[tuple(torch.tril_indices(size, size, -1))]
             return value
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import gendsl
-from gendsl.graph.facts import Facts, Obstacle, derive_facts
+from gendsl.graph.facts import Facts, derive_facts
+from gendsl.graph.obstacles import Obstacle
 from gendsl.inference.algorithms import ALGORITHMS
 from gendsl.inference.plan import Competence
 
-NOTHING = Facts((), (), (), (), (), (), (), 0, (), ())
+NOTHING = Facts()
 GOLDEN = Path(__file__).parents[1] / "golden" / "valid"
 
 

@@ -107,7 +107,8 @@ ACTIONS = {
     "GD828": lambda: model("largest").fit({"x": [], "y": [1.0]}, **QUICK),
     "GD829": lambda: fit("mixed").evaluate({"y": [1.0]}),
     "GD833": lambda: model("m").fit(DATA["m"], seed=-1, **QUICK),
-    "GD914": lambda: model("lags").simulate(sizes={"t": 3, "n": 1}),
+    "GD822, first steps": lambda: model("lags").simulate(sizes={"t": 3, "n": 1}),
+    "GD914": lambda: fit("lags").predict({"x": [1.0, 2.0, np.nan, 4.0], "y": [1.0]}),
     "GD915": lambda: model("energy").simulate(sizes={"n": 2}),
     "GD915, new members": lambda: fit("energy").predict({"y": [1.0, 2.0, 3.0]}),
     "GD916": lambda: fit("centre").predict({"x": [[1.0, 2.0]]}),
@@ -260,9 +261,16 @@ help: compare predictions with the held-out values instead
 error[GD833]: `seed` is a whole number from 0 to 4294967295, not -1
 """,
     "GD914": """\
-lags.gen:5:9: error[GD914]: `x` depends on its own past; this version fits such models, but cannot simulate them yet
+lags.gen:5:9: error[GD914]: `x` recurs along `t`; this version continues a series at its end, for all that recurs from the same step on, but cannot fill gaps or draw new series yet
   5 | observe x[t] ~ Normal(b * x[t-1], 1)
     |         ^
+help: give the values up to some step, and leave out all that come later
+""",
+    "GD822, first steps": """\
+lags.gen:5:9: error[GD822]: `x` has no distribution at step 0, so nothing can be drawn from the model
+  5 | observe x[t] ~ Normal(b * x[t-1], 1)
+    |         ^
+help: add a base case: `observe x[0] ~ ...`
 """,
     "GD915": """\
 energy.gen:4:1: error[GD915]: this model has an energy; this version cannot draw from it without data yet

@@ -259,7 +259,8 @@ class _Binder:
         """Whether unlabelled members are those of the fit, one by one."""
         over = any(axis.name in self.model.variable(n).axes for n in self.values)
         target = any(index_key(v) == axis.name for v in self.model.variables)
-        return axis.kind == "dim" or axis.size is not None or target or not over
+        ordered = axis.kind in ("dim", "sequence")
+        return ordered or axis.size is not None or target or not over
 
     def _numbers_in_fit(self, axis: Axis, labels: Array) -> Array:
         fitted = self.members.fitted.get(axis.name, [])

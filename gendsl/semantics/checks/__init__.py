@@ -1,6 +1,6 @@
 """Checks of a whole typed model, one rule a file."""
 
-from gendsl.semantics.checks import energies, latents, narrowings, sequences, structure
+from gendsl.semantics.checks import energies, latents, moving, narrowings, structure
 
 __all__ = ["CHECKS"]
 
@@ -8,7 +8,7 @@ CHECKS = (
     structure.check,
     narrowings.check,
     latents.check,
+    moving.check,
     energies.check,
-    sequences.check,
 )
 """Every check, in the order in which they run; each reports on its own."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references
-from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.ir.laws import traits_of
+from gendsl.ir.traversal import references, variable_expressions
 from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.report import Report
 from gendsl.semantics.supports import is_discrete, is_finite
-from gendsl.types import BINARY, Index, Interval
+from gendsl.types import BINARY, Index
 
 __all__ = ["check", "countable", "enumerable"]
 
@@ -32,8 +30,8 @@ def enumerable(variable: ir.Variable) -> bool:
 
 def check(model: ir.Model, report: Report) -> None:
     """Refuse latents that no method of this version can treat, with the alternatives."""
-    variables = {v.name: v for v in model.variables}
     for variable in model.of_role("latent"):
+        _refuse_atoms(variable, report)
         if countable(variable):
             _refuse_countable(variable, model, report)
         elif is_discrete(variable.type.support) and variable.type.event:
@@ -46,15 +44,30 @@ def check(model: ir.Model, report: Report) -> None:
             )
         elif is_discrete(variable.type.support):
             _check_values(variable, report)
-        _check_moving_support(variable, variables, report)
     _check_missing(model, report)
+
+
+def _refuse_atoms(variable: ir.Variable, report: Report) -> None:
+    """Refuse unknowns of which some values have a probability and others a density."""
+    for equation in variable.equations:
+        law = equation.distribution
+        if law is None or not traits_of(law).atoms:
+            continue
+        report.error(
+            "GD613",
+            f"`{variable.name}` is unknown, and {law.name} gives single values of it a "
+            "probability: no method here infers such an unknown",
+            law.span,
+            help="observe it; or draw the value, and whether it is recorded, as latents of their "
+            "own",
+        )
 
 
 def _check_values(variable: ir.Variable, report: Report) -> None:
     """Refuse discrete latents whose values the runtime cannot list yet."""
     narrowed = any(
         e.distribution is not None
-        and narrowing(variable, e.distribution).entry not in ("none", "flat")
+        and narrowing(variable, e.distribution).entry not in ("none", "flat", "cdf")
         for e in variable.equations
     )
     flat = not narrowed and all(
@@ -100,13 +113,14 @@ def _check_missing(model: ir.Model, report: Report) -> None:
     """Refuse missing counts on which other quantities depend: they cannot be summed out."""
     used: dict[str, ir.Expr] = {}
     for variable in model.variables:
-        for equation in variable.equations:
-            for name, reference in references(*equation_expressions(equation)).items():
-                used.setdefault(name, reference)
+        for name, reference in references(*variable_expressions(variable)).items():
+            used.setdefault(name, reference)
     for energy in model.energies:
         for name, reference in references(energy.value).items():
             used.setdefault(name, reference)
     for variable in model.of_role("observed"):
+        if variable.optional and variable.name in used and not countable(variable):
+            _refuse_atoms(variable, report)
         if variable.optional and countable(variable) and variable.name in used:
             report.error(
                 "GD609",
@@ -116,42 +130,3 @@ def _check_missing(model: ir.Model, report: Report) -> None:
                 labels=(Label(used[variable.name].span, "needed here"),),
                 help=f"bound it, such as `{variable.name}: integer(0, 20)?`, or drop the `?`",
             )
-
-
-def _check_moving_support(
-    variable: ir.Variable, variables: Mapping[str, ir.Variable], report: Report
-) -> None:
-    """A latent whose support moves with another unknown has no fixed bijection here."""
-    if is_discrete(variable.type.support):
-        return
-    for equation in variable.equations:
-        dist = equation.distribution
-        if dist is None or not callable(DISTRIBUTIONS[dist.name].support):
-            continue
-        if not isinstance(dist.type.support, Interval):
-            continue
-        unknown = _unknown([a for _, a in dist.args], variables)
-        if unknown is not None:
-            report.error(
-                "GD910",
-                f"the support of `{variable.name}` moves with the unknown `{unknown}`; this is "
-                "part of the language, but this version cannot run it yet",
-                dist.span,
-                help="draw it on (0, 1) and scale it with a `let`",
-            )
-
-
-def _unknown(exprs: list[ir.Expr], variables: Mapping[str, ir.Variable]) -> str | None:
-    """A latent or param that expressions depend on, directly or through lets."""
-    seen: set[str] = set()
-    stack = list(reversed(references(*exprs)))
-    while stack:
-        name = stack.pop()
-        variable = variables[name]
-        if variable.role in ("latent", "param"):
-            return name
-        if name not in seen and variable.role == "let":
-            for equation in variable.equations:
-                stack.extend(references(*equation_expressions(equation)))
-        seen.add(name)
-    return None

@@ -27,8 +27,6 @@ def check(model: ir.Model, report: Report) -> None:
         for equation in variable.equations:
             if equation.distribution is not None:
                 _check_equation(variable, equation.distribution, report)
-        if variable.role == "latent":
-            _check_bounds(variable, report)
 
 
 def _check_equation(variable: ir.Variable, dist: ir.Distribution, report: Report) -> None:
@@ -57,17 +55,3 @@ def _check_equation(variable: ir.Variable, dist: ir.Distribution, report: Report
         labels=(Label(variable.span, "the narrower type is declared here"),),
         help=remedy,
     )
-
-
-def _check_bounds(variable: ir.Variable, report: Report) -> None:
-    """Bounds of a latent that move with another quantity are not run yet."""
-    for bound in (variable.lower, variable.upper):
-        if bound is not None:
-            report.error(
-                "GD910",
-                f"the type of `{variable.name}` has a bound that depends on other quantities; "
-                "this is part of the language, but this version cannot run it yet",
-                bound.span,
-                help="declare the unknown on (0, 1) and scale it with a `let`",
-            )
-            return

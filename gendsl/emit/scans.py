@@ -1,0 +1,96 @@
+"""Lets that recur along a sequence, computed step by step."""
+
+from __future__ import annotations
+
+import ast
+
+from gendsl.emit import pycode as py
+from gendsl.emit.setting import Step
+from gendsl.emit.sites import SiteEmitter, Statement, needed
+from gendsl.ir import nodes as ir
+
+__all__ = ["scanned"]
+
+
+def scanned(sites: SiteEmitter, group: tuple[ir.Variable, ...]) -> list[Statement]:
+    """A loop that computes the recurring lets of `group`, and a site for each of them.
+
+    The values of a step have a dimension of size 1 in the place of the sequence; what does not
+    recur is computed in front of the loop, for all steps at once.
+    """
+    setting = sites.setting
+    sequence = sites.along(group[0])
+    lists = {v.name: setting.names.extra(f"{v.name}_so_far") for v in group}
+    step = Step(sequence, setting.names.extra(sequence), lists)
+    body = [_appended(sites, v, step) for v in group]
+    empty = [py.assign(name, ast.List([], ast.Load()), v.span) for v, name in _named(group, lists)]
+    numbers = py.call("range", py.name(setting.names.sizes[sequence]))
+    loop = ast.For(ast.Name(step.number, ast.Store()), numbers, body, [], None)
+    needs = frozenset[str]().union(*(needed(v) for v in group)) - {v.name for v in group}
+    made = frozenset(v.name for v in group)
+    marker = f"the steps of {group[0].name}"
+    code: list[ast.stmt] = [*step.before, *empty, py.mark(loop, group[0].span)]
+    result = [Statement(frozenset(), tuple(code), makes=frozenset({marker}), needs=needs)]
+    for variable in group:
+        value = _whole(sites, variable, lists[variable.name], sequence)
+        rank = py.number(len(variable.type.event))
+        site = py.call("pyro.deterministic", py.text(variable.name), value, event_dim=rank)
+        assigned = py.assign(sites.identifier(variable), site, variable.span)
+        own = frozenset({variable.name})
+        needs = frozenset({marker})
+        result.append(Statement(variable.type.plates, (assigned,), makes=own & made, needs=needs))
+    return result
+
+
+def _named(group: tuple[ir.Variable, ...], lists: dict[str, str]) -> list[tuple[ir.Variable, str]]:
+    return [(v, lists[v.name]) for v in group]
+
+
+def _appended(sites: SiteEmitter, variable: ir.Variable, step: Step) -> ast.stmt:
+    """The value of one let at one step: of its literal equation, else of the general one."""
+    general = next(e for e in variable.equations if e.step is None)
+    literal = {e.step: e for e in variable.equations if e.step is not None}
+    result = _append(sites, variable, general, step)
+    undefined = [s for s in range(general.first) if s not in literal]
+    if undefined:
+        nan = py.call("torch.tensor", py.attribute("math", "nan"))
+        test = _compare(step, ast.Lt(), max(undefined) + 1)
+        result = ast.If(test, [_push(variable, nan, step)], [result])
+    for number in sorted(literal, reverse=True):
+        assert number is not None
+        first = _append(sites, variable, literal[number], step)
+        result = ast.If(_compare(step, ast.Eq(), number), [first], [result])
+    return result
+
+
+def _compare(step: Step, operator: ast.cmpop, number: int) -> ast.expr:
+    return ast.Compare(py.name(step.number), [operator], [py.number(number)])
+
+
+def _append(
+    sites: SiteEmitter, variable: ir.Variable, equation: ir.Equation, step: Step
+) -> ast.stmt:
+    assert equation.value is not None
+    if equation.step is not None:
+        return _push(variable, sites.emitter.tensor(equation.value), step)
+    step.first = equation.first
+    with sites.setting.stepping(step):
+        value = sites.emitter.tensor(equation.value)
+    return _push(variable, value, step)
+
+
+def _push(variable: ir.Variable, value: ast.expr, step: Step) -> ast.stmt:
+    push = py.call(py.attribute(step.lists[variable.name], "append"), value)
+    return py.run(push, variable.span)
+
+
+def _whole(sites: SiteEmitter, variable: ir.Variable, steps: str, sequence: str) -> ast.expr:
+    """The values of all steps as one tensor, over all the plates of the variable."""
+    setting, rank = sites.setting, len(variable.type.event)
+    dim = py.number(-(setting.layout.depths[sequence] + rank))
+    value = setting.helper("in_order", py.name(steps), dim)
+    values = [e.value for e in variable.equations if e.value is not None]
+    varies = frozenset({sequence}).union(*(v.type.plates for v in values))
+    if varies != variable.type.plates:
+        return ast.BinOp(value, ast.Add(), sites.zeros(variable))
+    return value

@@ -1,0 +1,99 @@
+"""Recursion along sequences: what depends on its own earlier values, and how.
+
+Random variables have values of their own, so that their densities at all steps can be weighed at
+once, given those values. A `let` has none: those that depend on earlier values of themselves are
+computed step by step.
+"""
+
+from __future__ import annotations
+
+import networkx as nx
+
+from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import references, variable_expressions, walk
+from gendsl.semantics.supports import is_discrete
+
+__all__ = ["chained", "held", "is_stepped", "lagged_names", "recurrent", "scans"]
+
+
+def is_stepped(variable: ir.Variable) -> bool:
+    """Whether the equations of a variable differ along a sequence, or refer back along it."""
+    return any(e.step is not None or e.first > 0 for e in variable.equations)
+
+
+def lagged_names(model: ir.Model) -> frozenset[str]:
+    """The variables of which some expression takes a lag."""
+    exprs = [x for v in model.variables for x in variable_expressions(v)]
+    exprs += [e.value for e in model.energies]
+    return frozenset(
+        lag.value.name
+        for lag in walk(*exprs)
+        if isinstance(lag, ir.Lag) and isinstance(lag.value, ir.Reference)
+    )
+
+
+def _graph(variables: tuple[ir.Variable, ...]) -> nx.DiGraph:
+    """An edge from each quantity to those that depend on it, now or later along a sequence."""
+    names = {v.name for v in variables}
+    graph = nx.DiGraph()
+    graph.add_nodes_from(v.name for v in variables)
+    for variable in variables:
+        for name in references(*variable_expressions(variable)):
+            if name in names:
+                graph.add_edge(name, variable.name)
+    return graph
+
+
+def _circles(graph: nx.DiGraph) -> list[frozenset[str]]:
+    return [
+        frozenset(c)
+        for c in nx.strongly_connected_components(graph)
+        if len(c) > 1 or graph.has_edge(*2 * tuple(c))
+    ]
+
+
+def recurrent(model: ir.Model) -> tuple[frozenset[str], ...]:
+    """Groups of variables that depend on their own past, in the order of their dependencies."""
+    graph = _graph(model.variables)
+    circles = {name: c for c in _circles(graph) for name in c}
+    condensed = nx.condensation(graph)
+    found = []
+    for node in nx.topological_sort(condensed):
+        member = next(iter(condensed.nodes[node]["members"]))
+        if member in circles:
+            found.append(circles[member])
+    return tuple(found)
+
+
+def scans(model: ir.Model) -> tuple[tuple[ir.Variable, ...], ...]:
+    """Groups of lets that are computed step by step, each after those it needs at its own step."""
+    lets = model.of_role("let")
+    groups = [tuple(v for v in lets if v.name in c) for c in _circles(_graph(lets))]
+    return tuple(sorted(groups, key=lambda group: lets.index(group[0])))
+
+
+def chained(model: ir.Model) -> tuple[ir.Variable, ...]:
+    """Discrete latents whose steps are tied to one another: hidden Markov chains."""
+    lagged = lagged_names(model)
+    return tuple(
+        v
+        for v in model.of_role("latent")
+        if is_discrete(v.type.support) and (is_stepped(v) or v.name in lagged)
+    )
+
+
+def held(model: ir.Model) -> frozenset[str]:
+    """The latents whose values the program holds apart from their densities.
+
+    They are those whose equations differ along a sequence, and those whose law depends on the
+    state of a hidden Markov chain, of which the program may be given every state at once.
+    """
+    chains = {v.name for v in chained(model)}
+    found = set(chains)
+    for variable in model.variables:
+        depends = chains & set(references(*variable_expressions(variable)))
+        if variable.role == "let" and depends:
+            chains.add(variable.name)
+        if variable.role == "latent" and (depends or is_stepped(variable)):
+            found.add(variable.name)
+    return frozenset(found)
