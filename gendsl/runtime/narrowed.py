@@ -10,38 +10,24 @@ from torch import Tensor
 from torch.distributions import biject_to
 from torch.types import _size
 
+from gendsl.runtime.intervals import Bound, between, inner, shape_of, verify_not_empty
+from gendsl.runtime.inversion import draw_between
 from gendsl.runtime.manifolds import OrderedBetween
-from gendsl.runtime.tails import log_between
+from gendsl.runtime.tails import log_between, log_by_masses
 
 __all__ = ["FlatOn", "Ordered", "Truncated"]
 
 _NO_AXES = torch.Size()
 _TRIES = 1000
 """Rejection sampling gives up after so many rounds."""
-
-
-Bound = Tensor | float
-
-
-def _interval(low: Bound, high: Bound) -> constraints.Constraint:
-    if isinstance(high, float) and high == math.inf:
-        if isinstance(low, float) and low == -math.inf:
-            return constraints.real
-        zero = isinstance(low, float) and low == 0
-        return constraints.positive if zero else constraints.greater_than(low)
-    if isinstance(low, float) and low == -math.inf:
-        return constraints.less_than(high)
-    return constraints.interval(low, high)
-
-
-def _shape(bound: Bound) -> torch.Size:
-    return bound.shape if isinstance(bound, Tensor) else _NO_AXES
+_QUICK = 4
+"""Where there is another way, it is tried for so many."""
 
 
 class Truncated(TorchDistribution):
     r"""A univariate distribution given that the value lies in an interval.
 
-    $\log p(x) = \log p_0(x) - \log P_0(a < X < b)$, where the probability is taken by the
+    $\log p(x) = \log p_0(x) - \log P_0(a \le X \le b)$, where the probability is taken by the
     distribution function (``cdf``), is one half by symmetry (``half``), or is a constant that
     is left out (``unnormalised``). A value outside has density 0; it is refused only where the
     bounds are numbers, since those that depend on an unknown may move past an observed value.
@@ -65,15 +51,46 @@ class Truncated(TorchDistribution):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        shape = torch.broadcast_shapes(base.batch_shape, _shape(low), _shape(high))
+        shape = torch.broadcast_shapes(base.batch_shape, shape_of(low), shape_of(high))
         self.base = base.expand(shape) if shape != base.batch_shape else base
         self.low, self.high, self.how = low, high, how
         super().__init__(shape, validate_args=validate_args)
 
     @property
     def support(self) -> constraints.Constraint:
-        """The interval."""
-        return _interval(self.low, self.high)
+        """What the interval leaves of the support of the distribution."""
+        if self._discrete:
+            return constraints.integer_interval(self.low, self.high)
+        own = self.base.support
+        low = inner(self.low, _end(own, "lower_bound", -math.inf), low=True)
+        return between(low, inner(self.high, _end(own, "upper_bound", math.inf), low=False))
+
+    @property
+    def _discrete(self) -> bool:
+        return self.base.support is not None and bool(self.base.support.is_discrete)
+
+    @property
+    def has_enumerate_support(self) -> bool:  # type: ignore[override]
+        """Whether it has finitely many values, the same for the whole batch."""
+        ends = (self.low, self.high)
+        return self._discrete and all(isinstance(e, float) and math.isfinite(e) for e in ends)
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:  # noqa: FBT001, FBT002  as in torch
+        """Every value, along a new first axis.
+
+        Args:
+            expand: repeat them for the batch; else its axes have size 1.
+
+        Raises:
+            NotImplementedError: there is no such list.
+        """
+        if not self.has_enumerate_support:
+            raise NotImplementedError("its values cannot be listed")
+        assert isinstance(self.low, float)
+        assert isinstance(self.high, float)
+        values = torch.arange(self.low, self.high + 1)
+        values = values.reshape((-1,) + (1,) * len(self.batch_shape))
+        return values.expand((-1, *self.batch_shape)) if expand else values
 
     def expand(self, batch_shape: _size, _instance: object = None) -> Truncated:
         """The same for a larger batch."""
@@ -102,40 +119,56 @@ class Truncated(TorchDistribution):
             return torch.zeros(())
         if self.how == "half":
             return torch.tensor(-math.log(2.0))
-        return log_between(self.base, self._bound(self.low), self._bound(self.high))
+        if self._discrete and isinstance(self.low, float) and isinstance(self.high, float):
+            mass = log_by_masses(self.base, self.low, self.high)
+            if mass is not None:
+                return mass
+        low, high = self._bound(self.low), self._bound(self.high)
+        if low is not None and self._discrete:
+            low = low - 1
+        return log_between(self.base, low, high)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """The log density; minus infinity outside the interval."""
+        """The log density; minus infinity outside the interval, and where nothing lies in it."""
         inside = (value >= self.low) & (value <= self.high)
         numbers = isinstance(self.low, float) and isinstance(self.high, float)
         if self._validate_args and numbers:
             self._validate_sample(value)
-        return torch.where(inside, self.base.log_prob(value) - self._log_mass(), -math.inf)
-
-    def _cdf(self, bound: Bound, at_infinity: float) -> Tensor:
-        if isinstance(bound, float) and math.isinf(bound):
-            return torch.full(self.batch_shape, at_infinity)
-        return self.base.cdf(torch.as_tensor(bound))
+        mass = self._log_mass()
+        possible = mass > -math.inf
+        inside = inside & possible
+        mass = torch.where(possible, mass, 0.0)
+        return torch.where(inside, self.base.log_prob(value) - mass, -math.inf)
 
     def sample(self, sample_shape: _size = _NO_AXES) -> Tensor:
-        """Draws by the inverse distribution function, else by rejection."""
-        shape = self._extended_shape(sample_shape)
-        with torch.no_grad():
-            try:
-                low, high = self._cdf(self.low, 0.0), self._cdf(self.high, 1.0)
-                value = self.base.icdf(low + (high - low) * torch.rand(shape))
-                return torch.clamp(value, torch.as_tensor(self.low), torch.as_tensor(self.high))
-            except NotImplementedError:
-                return self._by_rejection(sample_shape)
+        """Draws by rejection, and the rest by the inverse distribution function.
 
-    def _by_rejection(self, sample_shape: _size) -> Tensor:
-        value = self.base.sample(sample_shape)
-        for _ in range(_TRIES):
+        Raises:
+            ValueError: that is not known, and the interval is too improbable.
+        """
+        tries = _QUICK if self.how == "cdf" else _TRIES
+        with torch.no_grad():
+            if not self._discrete:
+                verify_not_empty(self.low, self.high)
+            value = self.base.sample(sample_shape)
+            for _ in range(tries):
+                outside = (value < self.low) | (value > self.high)
+                if not bool(outside.any()):
+                    return value
+                value = torch.where(outside, self.base.sample(sample_shape), value)
+            if self.how != "cdf":
+                raise ValueError(
+                    "the truncation interval is too improbable to sample by rejection"
+                )
             outside = (value < self.low) | (value > self.high)
-            if not bool(outside.any()):
-                return value
-            value = torch.where(outside, self.base.sample(sample_shape), value)
-        raise ValueError("the truncation interval is too improbable to sample by rejection")
+            low, high = self._bound(self.low), self._bound(self.high)
+            return torch.where(outside, draw_between(self.base, low, high, value.shape), value)
+
+
+def _end(support: constraints.Constraint | None, name: str, otherwise: float) -> Bound:
+    """A bound of a support, or infinity."""
+    end = getattr(support, name, otherwise)
+    return end if isinstance(end, Tensor) else float(end)
 
 
 class Ordered(TorchDistribution):

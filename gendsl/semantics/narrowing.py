@@ -7,7 +7,8 @@ from math import inf
 from typing import Literal
 
 from gendsl.ir import nodes as ir
-from gendsl.library.distributions import DISTRIBUTIONS
+from gendsl.ir.laws import depends_on_numbers_only, traits_of
+from gendsl.ir.traversal import distribution_expressions
 from gendsl.semantics.supports import hull
 from gendsl.types import Interval, Structured, Support
 
@@ -39,8 +40,7 @@ def narrowing(variable: ir.Variable, distribution: ir.Distribution) -> Narrowing
         return _structured(declared, drawn, distribution)
     if isinstance(declared, Interval) and isinstance(drawn, Interval):
         if variable.lower is not None or variable.upper is not None:
-            spec = DISTRIBUTIONS[distribution.name]
-            return Narrowing("cdf" if spec.has_cdf and not spec.discrete else "refused")
+            return Narrowing("cdf" if traits_of(distribution).exact_cdf else "refused")
         return Narrowing(_entry(declared, drawn, distribution))
     return Narrowing("none" if _same_kind(declared, drawn) else "refused")
 
@@ -49,37 +49,22 @@ def _same_kind(declared: Support, drawn: Support) -> bool:
     return type(declared) is type(drawn)
 
 
-def _constant_args(distribution: ir.Distribution) -> bool:
-    return all(_is_constant(a) for _, a in distribution.args)
-
-
-def _is_constant(expr: ir.Expr) -> bool:
-    match expr:
-        case ir.Constant() | ir.SizeNumber():
-            return True
-        case ir.Apply(args=args):
-            return all(_is_constant(a) for a in args)
-        case ir.Stack(items=items):
-            return all(_is_constant(i) for i in items)
-        case _:
-            return False
-
-
 def _entry(
     declared: Interval, drawn: Interval, distribution: ir.Distribution
 ) -> Literal["none", "half", "cdf", "constant", "refused"]:
-    spec = DISTRIBUTIONS[distribution.name]
+    law = traits_of(distribution)
     if declared.lower <= drawn.lower and drawn.upper <= declared.upper:
         return "none"
-    if spec.symmetric:
+    if distribution.parts and (law.atoms or law.event_dim):
+        return "refused"
+    if law.symmetric:
         loc = dict(distribution.args).get("loc")
         bounds = [b for b in (declared.lower, declared.upper) if abs(b) != inf]
         if isinstance(loc, ir.Constant) and bounds == [loc.value]:
             return "half"
-    exact = spec.cdf_differentiable or _constant_args(distribution)
-    if spec.has_cdf and exact and not spec.discrete:
+    if law.exact_cdf:
         return "cdf"
-    return "constant" if _constant_args(distribution) else "refused"
+    return "constant" if depends_on_numbers_only(distribution) else "refused"
 
 
 def _structured(declared: Structured, drawn: Interval, distribution: ir.Distribution) -> Narrowing:
@@ -87,8 +72,10 @@ def _structured(declared: Structured, drawn: Interval, distribution: ir.Distribu
         return Narrowing("none" if drawn == hull(declared) else "refused")
     if declared.kind != "ordered":
         return Narrowing("refused")
-    identical = all(not a.type.event for _, a in distribution.args)
+    identical = all(not a.type.event for a in distribution_expressions(distribution))
     entry = _entry(hull(declared), drawn, distribution)
-    if identical and entry in ("none", "half"):
+    if identical and entry in ("none", "half", "cdf"):
         return Narrowing(entry, ordered=True)
-    return Narrowing("constant" if _constant_args(distribution) else "refused", ordered=False)
+    tied = distribution.parts and traits_of(distribution).event_dim
+    known = depends_on_numbers_only(distribution) and not tied
+    return Narrowing("constant" if known else "refused", ordered=False)
