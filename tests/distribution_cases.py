@@ -39,7 +39,10 @@ class Case:
     def params(self) -> dict[str, np.ndarray]:
         """The parameters as arrays, defaults included."""
         defaults = {name: self.spec.parameter(name).default for name in self.form.params}
-        return {k: np.asarray({**defaults, **self.example}[k], dtype=float) for k in defaults}
+        values = {**defaults, **self.example}
+        members = {p.name for p in self.spec.params if isinstance(p.support, Index)}
+        types = {k: int if k in members else float for k in defaults}
+        return {k: np.asarray(values[k], dtype=types[k]) for k in defaults}
 
     @property
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -47,7 +50,7 @@ class Case:
 
     def build(self, params: Mapping[str, object] | None = None) -> dist.TorchDistribution:
         """The distribution that the form's expression builds."""
-        scope = {"dist": dist, "runtime": runtime, "torch": torch}
+        scope = {"dist": dist, "runtime": runtime, "torch": torch, **self.spec.lengths}
         return eval(self.form.pyro, scope, dict(self.tensors if params is None else params))
 
     def reference(
@@ -100,9 +103,25 @@ def in_support(value: np.ndarray, support: Support, event_dim: int) -> np.ndarra
             legal = np.abs(value) <= np.pi
         case Structured(kind="simplex"):
             return (value >= 0).all(-1) & (np.abs(value.sum(-1) - 1) < 1e-12)
+        case Structured(kind="zero_sum"):
+            return np.abs(value.sum(-1)) < 1e-12
+        case Structured(kind="covariance"):
+            return _is_covariance(value)
+        case Structured(kind="correlation"):
+            ones = np.diagonal(value, axis1=-2, axis2=-1) == 1
+            return ones.all(-1) & _is_covariance(value)
+        case Structured(kind="cholesky_correlation"):
+            lengths = np.linalg.norm(value, axis=-1)
+            lower = (np.triu(value, 1) == 0).all((-2, -1)) & (np.abs(lengths - 1) < 1e-12).all(-1)
+            return lower & (np.diagonal(value, axis1=-2, axis2=-1) > 0).all(-1)
         case other:
             raise AssertionError(f"no test of membership for {other}")
     return legal.all(axis=tuple(range(-event_dim, 0))) if event_dim else legal
+
+
+def _is_covariance(value: np.ndarray) -> np.ndarray:
+    symmetric = np.abs(value - np.swapaxes(value, -1, -2)).max((-2, -1)) < 1e-12
+    return symmetric & (np.linalg.eigvalsh(value) > 0).all(-1)
 
 
 def _whole_numbers(case: Case, highest: int) -> Iterator[tuple[int, ...]]:
@@ -120,8 +139,8 @@ def nodes(case: Case, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
         case Index(size=size), 0:
             assert size.value is not None
             return np.arange(size.value), np.ones(size.value)
-        case Interval(integer=True, upper=upper), 0:
-            points = np.arange(0.0, min(upper, 2000) + 1)
+        case Interval(integer=True, lower=lower, upper=upper), 0:
+            points = np.arange(lower, min(upper, 2000) + 1)
             return points, np.ones(len(points))
         case Interval(integer=True, upper=upper), 1:
             total = case.params["total_count"]
@@ -129,13 +148,65 @@ def nodes(case: Case, count: int = 400) -> tuple[np.ndarray, np.ndarray]:
             return points.astype(float), np.ones(len(points))
         case Structured(kind="simplex"), 1:
             return _simplex_nodes(case, count)
-        case Interval(integer=False), 1:
+        case Interval(integer=False), 1 | 2:
             center = case.build().mean.numpy()
-            step = np.linspace(-10.0, 10.0, count)
-            grid = np.stack(np.meshgrid(step, step, indexing="ij"), -1).reshape(-1, 2)
-            return grid + center, np.full(len(grid), (step[1] - step[0]) ** 2)
+            grid, weights = _plane_nodes(count)
+            return grid.reshape(-1, *center.shape) + center, weights
+        case Structured(kind="zero_sum"), 1:
+            grid, weights = _plane_nodes(count)
+            axes = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, -2.0]]) / np.sqrt([[2.0], [6.0]])
+            return grid @ axes, weights
+        case Structured(kind="covariance"), 2:
+            return _covariance_nodes(inverted=case.spec.name == "InverseWishart")
+        case Structured(kind="correlation" | "cholesky_correlation" as kind), 2:
+            return _correlation_nodes(factor=kind == "cholesky_correlation")
         case _:
             raise AssertionError(f"no quadrature for {case}")
+
+
+def _plane_nodes(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """A grid of the plane that is fine at the origin and reaches far out."""
+    at = np.linspace(-6.5, 6.5, count)
+    step, weight = np.sinh(at), np.cosh(at) * (at[1] - at[0])
+    grid = np.stack(np.meshgrid(step, step, indexing="ij"), -1).reshape(-1, 2)
+    return grid, np.outer(weight, weight).ravel()
+
+
+def _cube(low: float, high: float, count: int = 72) -> tuple[list[np.ndarray], float]:
+    at = np.linspace(low, high, count)
+    axes = [a.ravel() for a in np.meshgrid(at, at, at, indexing="ij")]
+    return axes, (at[1] - at[0]) ** 3
+
+
+def _covariance_nodes(*, inverted: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices of two rows, by the logarithms of the diagonal of the Cholesky factor.
+
+    Where they are `inverted`, by those of the inverse.
+    """
+    (u, v, t), weight = _cube(-7.0, 7.0)
+    factor = np.zeros((len(u), 2, 2))
+    factor[:, 0, 0], factor[:, 1, 1], factor[:, 1, 0] = np.exp(u), np.exp(v), np.sinh(t)
+    points = factor @ np.swapaxes(factor, -1, -2)
+    weights = weight * 4 * np.exp(3 * u + 2 * v) * np.cosh(t)
+    if inverted:
+        return np.linalg.inv(points), weights * np.linalg.det(points) ** -3
+    return points, weights
+
+
+def _correlation_nodes(*, factor: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Matrices of three rows, by two correlations and a partial one."""
+    at, weight = _cube(-5.0, 5.0)
+    r, s, partial = np.tanh(at)
+    lower = np.zeros((len(r), 3, 3))
+    lower[:, 0, 0] = 1.0
+    lower[:, 1, 0], lower[:, 1, 1] = r, np.sqrt(1 - r**2)
+    rest = np.sqrt(1 - s**2)
+    lower[:, 2, 0], lower[:, 2, 1] = s, rest * partial
+    lower[:, 2, 2] = rest * np.sqrt(1 - partial**2)
+    weights = weight * (1 - r**2) * (1 - s**2) * (1 - partial**2) * rest
+    if factor:
+        return lower, weights
+    return lower @ np.swapaxes(lower, -1, -2), weights * np.sqrt(1 - r**2)
 
 
 def _simplex_nodes(case: Case, count: int) -> tuple[np.ndarray, np.ndarray]:

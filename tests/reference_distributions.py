@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import reference_joint as joint
 from scipy import special, stats
 
 __all__ = ["REFERENCES", "Reference", "log_probability"]
@@ -117,6 +118,20 @@ class _Kumaraswamy(stats.rv_continuous):
 _KUMARASWAMY = _Kumaraswamy(a=0.0, b=1.0, name="kumaraswamy")
 
 
+class _HalfStudentT(stats.rv_continuous):
+    def _logpdf(self, x, df):
+        return np.log(2) + stats.t(df).logpdf(x)
+
+    def _cdf(self, x, df):
+        return 1 - 2 * stats.t(df).sf(x)
+
+    def _sf(self, x, df):
+        return 2 * stats.t(df).sf(x)
+
+
+_HALF_STUDENT_T = _HalfStudentT(a=0.0, name="half_student_t")
+
+
 def _von_mises(x: Array, loc: Array, concentration: Array) -> Array:
     k = concentration
     return k * (np.cos(x - loc) - 1) - np.log(2 * np.pi * special.ive(0, k))
@@ -177,6 +192,14 @@ def _multivariate_normal(
     return 0.5 * (logdet - quadratic - d.shape[-1] * np.log(2 * np.pi))
 
 
+def _gaussian_process(x: Array, kernel: Array, loc: Array = 0.0, noise: Array = 0.0) -> Array:
+    kernel = np.asarray(kernel)
+    variances = np.diagonal(kernel, axis1=-2, axis2=-1)
+    added = 2.0**-26 * variances.mean(-1, keepdims=True) + np.asarray(noise) ** 2
+    covariance = kernel + added[..., None] * np.eye(kernel.shape[-1])
+    return _multivariate_normal(x, loc, covariance_matrix=covariance)
+
+
 REFERENCES: Mapping[str, Reference] = {
     "Normal": _continuous(lambda loc, scale: stats.norm(loc, scale)),
     "StudentT": _continuous(lambda df, loc=0.0, scale=1.0: stats.t(df, loc, scale)),
@@ -184,6 +207,13 @@ REFERENCES: Mapping[str, Reference] = {
     "Laplace": _continuous(lambda loc, scale: stats.laplace(loc, scale)),
     "Logistic": _continuous(lambda loc, scale: stats.logistic(loc, scale)),
     "Gumbel": _continuous(lambda loc, scale: stats.gumbel_r(loc, scale)),
+    "AsymmetricLaplace": _continuous(
+        lambda loc, scale, asymmetry: stats.laplace_asymmetric(asymmetry, loc, scale)
+    ),
+    "SkewNormal": _continuous(lambda loc, scale, skewness: stats.skewnorm(skewness, loc, scale)),
+    "ExGaussian": _continuous(
+        lambda loc, scale, rate: stats.exponnorm(1 / (scale * rate), loc, scale)
+    ),
     "Flat": Reference(lambda x: np.zeros(np.shape(x))),
     "LogNormal": _continuous(lambda loc, scale: stats.lognorm(scale, scale=np.exp(loc))),
     "Gamma": _continuous(_gamma),
@@ -197,6 +227,11 @@ REFERENCES: Mapping[str, Reference] = {
     ),
     "HalfNormal": _continuous(lambda scale: stats.halfnorm(scale=scale)),
     "HalfCauchy": _continuous(lambda scale: stats.halfcauchy(scale=scale)),
+    "HalfStudentT": _continuous(lambda df, scale: _HALF_STUDENT_T(df, scale=scale)),
+    "Rayleigh": _continuous(lambda scale: stats.rayleigh(scale=scale)),
+    "Wald": _continuous(
+        lambda mean, concentration: stats.invgauss(mean / concentration, scale=concentration)
+    ),
     "Pareto": _continuous(lambda scale, alpha: stats.pareto(alpha, scale=scale)),
     "Beta": _continuous(_beta),
     "Uniform": _continuous(lambda low, high: stats.uniform(low, high - low)),
@@ -227,8 +262,23 @@ REFERENCES: Mapping[str, Reference] = {
         lambda probs=None, logits=None: stats.geom(_success(probs, logits), loc=-1),
     ),
     "Multinomial": Reference(_multinomial),
+    "DirichletMultinomial": Reference(joint.dirichlet_multinomial),
+    "DiscreteUniform": _discrete(lambda low, high: stats.randint(low, high + 1)),
+    "OrderedLogistic": Reference(joint.ordered_logistic),
+    "OrderedProbit": Reference(joint.ordered_probit),
     "Dirichlet": Reference(_dirichlet),
+    "GaussianProcess": Reference(_gaussian_process),
     "MultivariateNormal": Reference(_multivariate_normal),
+    "MultivariateStudentT": Reference(joint.multivariate_student_t),
+    "LKJ": Reference(joint.lkj),
+    "LKJCholesky": Reference(joint.lkj_cholesky),
+    "Wishart": Reference(joint.wishart),
+    "InverseWishart": Reference(joint.inverse_wishart),
+    "MatrixNormal": Reference(joint.matrix_normal),
+    "GaussianRandomWalk": Reference(joint.random_walk),
+    "AR": Reference(joint.ar),
+    "ICAR": Reference(joint.icar),
+    "CAR": Reference(joint.car),
 }
 
 

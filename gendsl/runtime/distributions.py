@@ -11,31 +11,132 @@ from torch import Tensor
 from torch.distributions import Kumaraswamy as TorchKumaraswamy
 from torch.distributions import Pareto as TorchPareto
 from torch.distributions import VonMises as TorchVonMises
-from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
+from gendsl.runtime.counts import DirichletMultinomial, Multinomial
+from gendsl.runtime.curves import (
+    bspline,
+    fourier,
+    hilbert_basis,
+    hilbert_frequencies,
+    interpolate,
+    natural_spline,
+)
+from gendsl.runtime.fields import CAR, ICAR
+from gendsl.runtime.incomplete import (
+    log_betainc,
+    log_complement,
+    log_gammainc,
+    log_gammaincc,
+)
+from gendsl.runtime.intervals import FlatBetween, Uniform, between, start_between
+from gendsl.runtime.kernels import (
+    constant_kernel,
+    gaussian_process,
+    linear_kernel,
+    matern12,
+    matern32,
+    matern52,
+    periodic,
+    rational_quadratic,
+    squared_exponential,
+    white,
+)
+from gendsl.runtime.linear_algebra import eigenvectors, rank, solve, stick_breaking
 from gendsl.runtime.manifolds import (
     OrderedBetween,
+    cholesky_correlation,
     correlation,
     covariance,
     unit_vector,
     zero_sum,
 )
+from gendsl.runtime.matrices import LKJ, InverseWishart, LKJCholesky, MatrixNormal, Wishart
+from gendsl.runtime.mixtures import Mixture, MixtureOver
+from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.narrowed import FlatOn, Ordered, Truncated
+from gendsl.runtime.odes import odeint
+from gendsl.runtime.ordinal import ordered_logistic, ordered_probit
+from gendsl.runtime.products import product
+from gendsl.runtime.scalars import trigamma
+from gendsl.runtime.series import AR, GaussianRandomWalk
+from gendsl.runtime.univariate import (
+    AsymmetricLaplace,
+    DiscreteUniform,
+    ExGaussian,
+    SkewNormal,
+    Wald,
+)
+from gendsl.runtime.wrappers import Censored, Hurdle, ZeroInflated
 
 __all__ = [
+    "AR",
+    "CAR",
+    "ICAR",
+    "LKJ",
+    "AsymmetricLaplace",
+    "Censored",
+    "DirichletMultinomial",
+    "DiscreteUniform",
+    "ExGaussian",
     "Flat",
+    "FlatBetween",
     "FlatOn",
+    "FollowSupport",
+    "GaussianRandomWalk",
+    "Hurdle",
+    "InverseWishart",
     "Kumaraswamy",
+    "LKJCholesky",
+    "MatrixNormal",
+    "Mixture",
+    "MixtureOver",
     "Multinomial",
     "Ordered",
     "OrderedBetween",
     "Pareto",
+    "SkewNormal",
     "Truncated",
+    "Uniform",
     "VonMises",
+    "Wald",
+    "Wishart",
+    "ZeroInflated",
+    "between",
+    "bspline",
+    "cholesky_correlation",
+    "constant_kernel",
     "correlation",
     "covariance",
+    "eigenvectors",
+    "fourier",
+    "gaussian_process",
+    "hilbert_basis",
+    "hilbert_frequencies",
+    "interpolate",
+    "linear_kernel",
+    "log_betainc",
+    "log_complement",
+    "log_gammainc",
+    "log_gammaincc",
+    "matern12",
+    "matern32",
+    "matern52",
+    "natural_spline",
+    "odeint",
+    "ordered_logistic",
+    "ordered_probit",
+    "periodic",
+    "product",
+    "rank",
+    "rational_quadratic",
+    "solve",
+    "squared_exponential",
+    "start_between",
+    "stick_breaking",
+    "trigamma",
     "unit_vector",
+    "white",
     "zero_sum",
 ]
 
@@ -97,6 +198,18 @@ class Pareto(TorchPareto, TorchDistributionMixin):  # type: ignore[misc, overrid
         inside = torch.log(self.alpha / value) + self.alpha * torch.log(self.scale / value)
         return torch.where(value >= self.scale, inside, -math.inf)
 
+    def log_cdf(self, value: Tensor) -> Tensor:
+        r"""$\log(1 - (s / x)^a)$ above $s$."""
+        return log_complement(self.log_sf(value))
+
+    def log_sf(self, value: Tensor) -> Tensor:
+        r"""$a (\log s - \log x)$ above $s$."""
+        high = value < math.inf
+        inside = (value > self.scale) & high
+        excess = torch.where(inside, value, self.scale) - self.scale
+        above = -self.alpha * torch.log1p(excess / self.scale)
+        return torch.where(high, above, -math.inf)
+
 
 class Kumaraswamy(TorchKumaraswamy, TorchDistributionMixin):
     """Much like Beta; Pyro's density is 0 near 0, where it rounds $1 - x^a$ to 1."""
@@ -116,68 +229,13 @@ class Kumaraswamy(TorchKumaraswamy, TorchDistributionMixin):
         """$1 - (1 - x^a)^b$."""
         return -torch.expm1(self.concentration0 * self._log_tail(value))
 
+    def log_cdf(self, value: Tensor) -> Tensor:
+        """$log(1 - (1 - x^a)^b)$."""
+        return log_complement(self.log_sf(value))
 
-class Multinomial(TorchDistribution):
-    """Counts of categories; unlike in Pyro, each batch entry has its own `total_count`."""
-
-    arg_constraints = {
-        "total_count": constraints.nonnegative_integer,
-        "probs": constraints.simplex,
-    }
-    has_rsample = False
-    total_count: Tensor
-    probs: Tensor
-
-    def __init__(
-        self, total_count: Tensor | float, probs: Tensor, *, validate_args: bool | None = None
-    ) -> None:
-        total = torch.as_tensor(total_count, dtype=probs.dtype, device=probs.device)
-        batch_shape = torch.broadcast_shapes(total.shape, probs.shape[:-1])
-        self.total_count = total.expand(batch_shape)
-        self.probs = probs.expand(batch_shape + probs.shape[-1:])
-        super().__init__(batch_shape, probs.shape[-1:], validate_args=validate_args)
-
-    @constraints.dependent_property(is_discrete=True, event_dim=1)
-    def support(self) -> constraints.Constraint:
-        """Counts that sum to `total_count`."""
-        return constraints.multinomial(self.total_count)
-
-    def expand(self, batch_shape: _size, _instance: object = None) -> Multinomial:
-        """The same for a larger batch."""
-        new = Multinomial(
-            self.total_count.expand(batch_shape),
-            self.probs.expand((*batch_shape, *self.event_shape)),
-            validate_args=False,
-        )
-        new._validate_args = self._validate_args
-        return new
-
-    @property
-    def mean(self) -> Tensor:
-        """Expected counts."""
-        return self.total_count.unsqueeze(-1) * self.probs
-
-    def sample(self, sample_shape: _size = _NO_AXES) -> Tensor:
-        """Draw the categories one after the other, each given those before it."""
-        shape = torch.Size(sample_shape) + self.batch_shape
-        with torch.no_grad():
-            left = self.total_count.expand(shape).clone()
-            probs = self.probs.expand(shape + self.event_shape)
-            # What is left of the probability, summed from the small end so that it ends in 0.
-            rest = torch.flip(torch.cumsum(torch.flip(probs, (-1,)), -1), (-1,))
-            counts = []
-            for p, q in zip(probs.unbind(-1), rest.unbind(-1), strict=True):
-                share = torch.where(q > 0, p / q, torch.ones_like(q)).clamp(0.0, 1.0)
-                drawn = torch.binomial(left, share)
-                counts.append(drawn)
-                left = left - drawn
-        return torch.stack(counts, -1)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        r"""$\log n! + \sum_k (x_k \log p_k - \log x_k!)$."""
-        if self._validate_args:
-            self._validate_sample(value)
-        total, counts = broadcast_all(self.total_count, value.sum(-1))
-        terms = torch.xlogy(value, self.probs) - torch.lgamma(value + 1)
-        log_mass = torch.lgamma(total + 1) + terms.sum(-1)
-        return torch.where(counts == total, log_mass, -math.inf)
+    def log_sf(self, value: Tensor) -> Tensor:
+        """$b log(1 - x^a)$."""
+        low, high = value > 0, value < 1
+        at = torch.where(low & high, value, 0.5)
+        above = self.concentration0 * log_complement(self.concentration1 * torch.log(at))
+        return torch.where(high, torch.where(low, above, 0.0), -math.inf)

@@ -9,7 +9,14 @@ from pyro.distributions import constraints
 from torch import Tensor
 from torch.distributions import biject_to, transforms
 
-__all__ = ["OrderedBetween", "correlation", "covariance", "unit_vector", "zero_sum"]
+__all__ = [
+    "OrderedBetween",
+    "cholesky_correlation",
+    "correlation",
+    "covariance",
+    "unit_vector",
+    "zero_sum",
+]
 
 TOLERANCE = 1e-6
 Shape = tuple[int, ...]
@@ -45,6 +52,15 @@ class _Correlation(_Covariance):
         return super().check(value) & ones.all(-1)
 
 
+class _CorrelationFactor(constraints.Constraint):
+    event_dim = 2
+
+    def check(self, value: Tensor) -> Tensor:
+        ones = (value.norm(dim=-1) - 1).abs() <= TOLERANCE
+        legal: Tensor = constraints.lower_cholesky.check(value) & ones.all(-1)
+        return legal
+
+
 class OrderedBetween(constraints.Constraint):
     """Increasing vectors between two numbers, either of which may be infinite."""
 
@@ -65,6 +81,7 @@ zero_sum = _ZeroSum()
 unit_vector = _UnitVector()
 covariance = _Covariance()
 correlation = _Correlation()
+cholesky_correlation = _CorrelationFactor()
 
 
 class _Bijection(transforms.Transform):
@@ -141,9 +158,9 @@ class _ToUnitVector(_Bijection):
         return -0.5 * (x * x).sum(-1)
 
 
-def _triangle(x: Tensor, size: int) -> Tensor:
+def _triangle(x: Tensor, size: int, offset: int = 0) -> Tensor:
     """A vector as the rows of a lower triangle."""
-    rows, columns = torch.tril_indices(size, size)
+    rows, columns = torch.tril_indices(size, size, offset)
     flat = torch.zeros((*x.shape[:-1], size * size))
     at = (rows * size + columns).expand(x.shape)
     return flat.scatter(-1, at, x).reshape((*x.shape[:-1], size, size))
@@ -183,10 +200,12 @@ class _ToCovariance(_Bijection):
         return size * math.log(2.0) + (powers * log_diagonal).sum(-1)
 
 
-class _ToCorrelation(_Bijection):
-    """By the Cholesky factor of a correlation matrix."""
+class _ToCorrelationFactor(_Bijection):
+    """By partial correlations: entry j of a row has a share of what the entries before it leave.
 
-    _factor = transforms.CorrCholeskyTransform()
+    The coordinates are their inverse hyperbolic tangents (Lewandowski, Kurowicka and Joe, 2009;
+    Stan Reference Manual, section 10.12), and the logarithms of what is left are sums.
+    """
 
     def _lengths(self, event: Shape) -> Shape:
         return (event[0] * (event[0] - 1) // 2,)
@@ -195,21 +214,60 @@ class _ToCorrelation(_Bijection):
         size = round((math.sqrt(8 * length + 1) + 1) / 2)
         return (size, size)
 
+    def _left(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Coordinates below the diagonal, and the logs of what each entry leaves of its row."""
+        below = _triangle(x, self._event(x.shape[-1])[0], -1)
+        size = torch.abs(below)
+        falls = math.log(2.0) - size - torch.log1p(torch.exp(-2 * size))
+        return below, falls
+
+    def _factor(self, x: Tensor) -> Tensor:
+        below, falls = self._left(x)
+        lower = torch.tril(torch.exp(torch.cumsum(falls, -1) - falls))
+        return lower * (torch.tanh(below) + torch.eye(below.shape[-1]))
+
+    def _log_jacobian(self, x: Tensor, powers: Tensor) -> Tensor:
+        """The log Jacobian of the factor, plus powers of its diagonal."""
+        _, falls = self._left(x)
+        size = falls.shape[-1]
+        rows, columns = torch.arange(float(size)).unsqueeze(-1), torch.arange(float(size))
+        # The fall of an entry counts twice for itself and once for each one to its right; the
+        # diagonal's is no coordinate, but has its power.
+        counts = torch.where(columns < rows, 1 + rows - columns + powers.unsqueeze(-1), 0.0)
+        return torch.sum(falls * counts, (-2, -1))
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self._factor(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self._coordinates(y)
+
+    def _coordinates(self, factor: Tensor) -> Tensor:
+        """The hyperbolic sine of a coordinate is the entry over the length to its right."""
+        squares = torch.flip(torch.cumsum(torch.flip(factor**2, (-1,)), -1), (-1,))
+        size = factor.shape[-1]
+        rows, columns = torch.tril_indices(size, size, -1)
+        entries = factor[..., rows, columns] * torch.rsqrt(squares[..., rows, columns + 1])
+        coordinates: Tensor = torch.asinh(entries)
+        return coordinates
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return self._log_jacobian(x, torch.zeros(y.shape[-1]))
+
+
+class _ToCorrelation(_ToCorrelationFactor):
+    """By the Cholesky factor."""
+
     def _call(self, x: Tensor) -> Tensor:
         factor = self._factor(x)
         return torch.matmul(factor, factor.mT)
 
     def _inverse(self, y: Tensor) -> Tensor:
-        inverse: Tensor = self._factor.inv(torch.linalg.cholesky(y))
-        return inverse
+        return self._coordinates(torch.linalg.cholesky(y))
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        factor = self._factor(x)
         size = y.shape[-1]
-        powers = torch.arange(float(size) - 1, -1.0, -1.0)
-        diagonal = factor.diagonal(dim1=-2, dim2=-1)
-        own: Tensor = self._factor.log_abs_det_jacobian(x, factor)
-        return own + torch.sum(powers * diagonal.log(), -1)
+        return self._log_jacobian(x, torch.arange(float(size) - 1, -1.0, -1.0))
 
 
 def _ordered_between(support: OrderedBetween) -> transforms.Transform:
@@ -235,4 +293,5 @@ biject_to.register(_ZeroSum, _ToZeroSum)
 biject_to.register(_UnitVector, _ToUnitVector)
 biject_to.register(_Covariance, _ToCovariance)
 biject_to.register(_Correlation, _ToCorrelation)
+biject_to.register(_CorrelationFactor, _ToCorrelationFactor)
 biject_to.register(OrderedBetween, _ordered_between)

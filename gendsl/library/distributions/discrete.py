@@ -8,6 +8,7 @@ from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
 from gendsl.types import (
     BINARY,
     COUNT,
+    INTEGER,
     POSITIVE,
     REAL,
     UNIT,
@@ -36,6 +37,26 @@ def _categories(hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, .
     return Index(own[-1]) if own else COUNT
 
 
+def _from_low_to_high(
+    hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]
+) -> Support:
+    """Whole numbers from `low` to `high`."""
+    return Interval(integer=True, lower=hulls["low"].lower, upper=hulls["high"].upper)
+
+
+def _between_cutpoints(
+    hulls: Mapping[str, Interval], sizes: Mapping[str, tuple[Size, ...]]
+) -> Support:
+    """Categories: `index(K)` for K - 1 cutpoints."""
+    own = sizes.get("cutpoints")
+    return Index(own[-1] + Size.of(1)) if own else COUNT
+
+
+_ORDINAL = (
+    Parameter("predictor", REAL, "centre of the latent number", symbol="x"),
+    Parameter("cutpoints", Structured("ordered"), "ends of the categories", 1, symbol="c"),
+)
+
 DISCRETE = (
     DistributionSpec(
         name="Bernoulli",
@@ -47,6 +68,7 @@ DISCRETE = (
         support=BINARY,
         discrete=True,
         has_rsample=False,
+        has_cdf=True,
         log_concave=True,
         example={"probs": 0.3},
         examples=({"logits": 0.8},),
@@ -63,6 +85,7 @@ DISCRETE = (
         support=_up_to_total,
         discrete=True,
         has_rsample=False,
+        has_cdf=True,
         log_concave=True,
         example={"total_count": 7, "probs": 0.35},
         examples=({"total_count": 5, "logits": -0.4},),
@@ -85,6 +108,7 @@ DISCRETE = (
         support=_up_to_total,
         discrete=True,
         has_rsample=False,
+        has_cdf=True,
         example={"total_count": 8, "concentration1": 2.0, "concentration0": 3.0},
         summary="Binomial with a Beta probability: more spread than independent trials have.",
         density=r"\log\tbinom{n}{x} + \log B(x + a, n - x + b) - \log B(a, b)",
@@ -116,6 +140,7 @@ DISCRETE = (
         support=COUNT,
         discrete=True,
         has_rsample=False,
+        has_cdf=True,
         log_concave=True,
         example={"rate": 3.2},
         summary="The number of events that come at a constant rate.",
@@ -149,6 +174,7 @@ DISCRETE = (
         support=COUNT,
         discrete=True,
         has_rsample=False,
+        has_cdf=True,
         example={"total_count": 3.5, "probs": 0.4},
         examples=(
             {"total_count": 2.0, "logits": -0.3},
@@ -167,6 +193,7 @@ DISCRETE = (
         support=COUNT,
         discrete=True,
         has_rsample=False,
+        has_cdf=True,
         log_concave=True,
         example={"probs": 0.35},
         examples=({"logits": 0.2},),
@@ -198,5 +225,85 @@ DISCRETE = (
         examples=({"total_count": 4, "logits": [0.4, -1.0, 0.3]},),
         summary="How often each category comes up in independent trials.",
         density=r"\log n! + \sum_k (x_k \log p_k - \log x_k!)",
+    ),
+    DistributionSpec(
+        name="DirichletMultinomial",
+        params=(
+            _TOTAL,
+            Parameter("concentration", POSITIVE, "weight of each category", 1, symbol="a"),
+        ),
+        forms=(
+            Form(
+                ("total_count", "concentration"),
+                "runtime.DirichletMultinomial(total_count, concentration)",
+            ),
+        ),
+        support=_up_to_total,
+        event_dim=1,
+        event_from="concentration",
+        discrete=True,
+        has_rsample=False,
+        example={"total_count": 5, "concentration": [1.5, 2.0, 0.8]},
+        summary="Multinomial with Dirichlet probabilities: more spread than independent trials.",
+        density=(
+            r"\log\tfrac{n! \, \Gamma(A)}{\Gamma(n + A)} + \sum_k"
+            r" \log\tfrac{\Gamma(x_k + a_k)}{x_k! \, \Gamma(a_k)}, \quad A = \sum_k a_k"
+        ),
+    ),
+    DistributionSpec(
+        name="DiscreteUniform",
+        params=(
+            Parameter("low", INTEGER, "smallest value", symbol="l"),
+            Parameter("high", INTEGER, "largest value", symbol="h"),
+        ),
+        forms=(Form(("low", "high"), "runtime.DiscreteUniform(low, high)"),),
+        support=_from_low_to_high,
+        discrete=True,
+        has_rsample=False,
+        has_cdf=True,
+        log_concave=True,
+        example={"low": 2, "high": 7},
+        summary="Every whole number from one to another is equally likely, both included.",
+        density=r"-\log(h - l + 1)",
+    ),
+    DistributionSpec(
+        name="OrderedLogistic",
+        params=_ORDINAL,
+        forms=(
+            Form(
+                ("predictor", "cutpoints"),
+                "dist.Categorical(logits=runtime.ordered_logistic(predictor, cutpoints))",
+            ),
+        ),
+        support=_between_cutpoints,
+        discrete=True,
+        has_rsample=False,
+        example={"predictor": 0.4, "cutpoints": [-1.0, 0.5, 1.7]},
+        summary="Ordered categories: a logistic value around the predictor, cut at the cutpoints.",
+        density=(
+            r"\log(\sigma(c_y - x) - \sigma(c_{y - 1} - x)),"
+            r" \quad c_{-1} = -\infty, \; c_{K - 1} = \infty"
+        ),
+        references=("Regression models for ordinal data (McCullagh, 1980)",),
+    ),
+    DistributionSpec(
+        name="OrderedProbit",
+        params=_ORDINAL,
+        forms=(
+            Form(
+                ("predictor", "cutpoints"),
+                "dist.Categorical(logits=runtime.ordered_probit(predictor, cutpoints))",
+            ),
+        ),
+        support=_between_cutpoints,
+        discrete=True,
+        has_rsample=False,
+        example={"predictor": 0.4, "cutpoints": [-1.0, 0.5, 1.7]},
+        summary="Ordered categories: a normal value around the predictor, cut at the cutpoints.",
+        density=(
+            r"\log(\Phi(c_y - x) - \Phi(c_{y - 1} - x)),"
+            r" \quad c_{-1} = -\infty, \; c_{K - 1} = \infty"
+        ),
+        references=("Regression models for ordinal data (McCullagh, 1980)",),
     ),
 )

@@ -45,7 +45,6 @@ POSITIVE_LINE = (
         ),
         support=POSITIVE,
         has_cdf=True,
-        cdf_differentiable=False,
         example={"concentration": 2.5, "rate": 1.5},
         examples=({"concentration": 1.2, "scale": 2.0},),
         summary="The waiting time until `concentration` events that come at the given rate.",
@@ -60,7 +59,6 @@ POSITIVE_LINE = (
         forms=(Form(("concentration", "rate"), "dist.InverseGamma(concentration, rate)"),),
         support=POSITIVE,
         has_cdf=True,
-        cdf_differentiable=False,
         example={"concentration": 3.0, "rate": 2.0},
         summary="One over a Gamma value; conjugate for a normal variance.",
         density=r"a \log b - \log\Gamma(a) - (a + 1) \log x - b / x",
@@ -71,7 +69,6 @@ POSITIVE_LINE = (
         forms=(Form(("df",), "dist.Chi2(df)"),),
         support=POSITIVE,
         has_cdf=True,
-        cdf_differentiable=False,
         example={"df": 5.0},
         summary="The sum of `df` squared standard normal values.",
         density=(
@@ -122,6 +119,57 @@ POSITIVE_LINE = (
         example={"scale": 2.0},
         summary="The absolute value of a centred Cauchy value; a wide prior for scales.",
         density=r"\log 2 - \log(\pi s (1 + (x / s)^2))",
+    ),
+    DistributionSpec(
+        name="HalfStudentT",
+        params=(
+            Parameter("df", POSITIVE, "degrees of freedom", symbol=r"\nu"),
+            Parameter("scale", POSITIVE, "width of the whole StudentT", symbol="s"),
+        ),
+        forms=(Form(("df", "scale"), "dist.FoldedDistribution(dist.StudentT(df, 0.0, scale))"),),
+        support=POSITIVE,
+        has_cdf=True,
+        example={"df": 3.5, "scale": 1.7},
+        summary="The absolute value of a centred StudentT value; a prior for scales.",
+        density=(
+            r"\log 2 + \log\Gamma(\tfrac{\nu + 1}{2}) - \log\Gamma(\tfrac{\nu}{2})"
+            r" - \tfrac{1}{2} \log(\pi\nu s^2)"
+            r" - \tfrac{\nu + 1}{2} \log(1 + (x / s)^2 / \nu)"
+        ),
+        references=(
+            "Prior distributions for variance parameters in hierarchical models (Gelman, 2006)",
+        ),
+    ),
+    DistributionSpec(
+        name="Rayleigh",
+        params=(Parameter("scale", POSITIVE, "standard deviation of each part", symbol="s"),),
+        forms=(Form(("scale",), "dist.Weibull(2.0 ** 0.5 * scale, 2.0)"),),
+        support=POSITIVE,
+        has_cdf=True,
+        log_concave=True,
+        example={"scale": 1.3},
+        summary="The length of a vector of two centred normal values.",
+        density=r"\log x - 2 \log s - \tfrac{1}{2} (x / s)^2",
+    ),
+    DistributionSpec(
+        name="Wald",
+        params=(
+            Parameter("mean", POSITIVE, "mean", symbol="m"),
+            Parameter(
+                "concentration", POSITIVE, "shape; the variance is mean^3 / shape", symbol="k"
+            ),
+        ),
+        forms=(Form(("mean", "concentration"), "runtime.Wald(mean, concentration)"),),
+        support=POSITIVE,
+        has_rsample=False,
+        has_cdf=True,
+        example={"mean": 1.4, "concentration": 2.5},
+        summary="The inverse Gaussian: when a Brownian motion with drift first reaches a level.",
+        density=r"\tfrac{1}{2} \log\tfrac{k}{2\pi x^3} - \tfrac{k (x - m)^2}{2 m^2 x}",
+        references=(
+            "Generating random variates using transformations with multiple roots"
+            " (Michael, Schucany and Haas, 1976)",
+        ),
     ),
     DistributionSpec(
         name="Pareto",
