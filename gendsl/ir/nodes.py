@@ -25,10 +25,12 @@ __all__ = [
     "Guide",
     "InferRequest",
     "Lag",
+    "Lambda",
     "LogProb",
     "MemberNumber",
     "Model",
     "Node",
+    "OdeInt",
     "Reduce",
     "Reference",
     "Select",
@@ -171,6 +173,32 @@ class LogProb(Node):
     type: ValueType
 
 
+@dataclass(frozen=True, slots=True)
+class Lambda(Node):
+    """A function as an argument: its body sees `params` alone, no variables and no plates."""
+
+    name: str
+    params: tuple[Reference, ...]
+    body: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class OdeInt(Node):
+    """``odeint(f, z0, t0, ts, args...)``: states along a new first event axis, that of `times`.
+
+    The body of `function` is no subexpression: its references are to parameters. `options` are
+    those that the text gives.
+    """
+
+    function: Lambda
+    state: Expr
+    start: Expr
+    times: Expr
+    args: tuple[Expr, ...]
+    type: ValueType
+    options: tuple[tuple[str, int | float], ...] = ()
+
+
 Expr = (
     Constant
     | Reference
@@ -185,6 +213,7 @@ Expr = (
     | Collect
     | Stack
     | LogProb
+    | OdeInt
 )
 
 
@@ -193,12 +222,16 @@ class Distribution(Node):
     """A distribution of the table with its arguments, by parameter name.
 
     `type` is that of a draw: the plates of the arguments, the whole event shape, and the
-    support before any narrowing by the variable's declared type.
+    support before any narrowing by the variable's declared type. `parts` are the distributions
+    that a wrapper (`Mixture`, `Censored`) is made of; a mixture of one part whose parameters
+    live on the plate `over` is mixed over its members.
     """
 
     name: str
     args: tuple[tuple[str, Expr], ...]
     type: ValueType
+    parts: tuple[Distribution, ...] = ()
+    over: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

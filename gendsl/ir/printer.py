@@ -78,9 +78,11 @@ def _right(equation: ir.Equation) -> str:
 
 
 def format_distribution(distribution: ir.Distribution) -> str:
-    """``Normal(loc=mu, scale=tau)``."""
-    given = ", ".join(f"{name}={format_ir_expr(arg)}" for name, arg in distribution.args)
-    return f"{distribution.name}({given})"
+    """``Normal(loc=mu, scale=tau)``; ``Mixture(Normal(...), weights=w, over component)``."""
+    given = [format_distribution(part) for part in distribution.parts]
+    given += [f"{name}={format_ir_expr(arg)}" for name, arg in distribution.args]
+    given += [f"over {distribution.over}"] if distribution.over is not None else []
+    return f"{distribution.name}({', '.join(given)})"
 
 
 def format_ir_expr(expr: ir.Expr) -> str:
@@ -107,10 +109,21 @@ def _expr(expr: ir.Expr) -> tuple[str, int]:
         case ir.LogProb(distribution=distribution, value=value):
             what = format_distribution(distribution)
             return f"log_prob({what}, {format_ir_expr(value)})", OPERAND
+        case ir.OdeInt():
+            return _solution(expr), OPERAND
         case ir.Apply():
             return _applied(expr)
         case _:
             return _along(expr), OPERAND
+
+
+def _solution(expr: ir.OdeInt) -> str:
+    """``odeint(fn(t, z, k) = -k * z, z0, 0, ts, k)``."""
+    names = ", ".join(p.name for p in expr.function.params)
+    body = format_ir_expr(expr.function.body)
+    args = [format_ir_expr(a) for a in (expr.state, expr.start, expr.times, *expr.args)]
+    args += [f"{name}={value!r}" for name, value in expr.options]
+    return f"odeint(fn({names}) = {body}, {', '.join(args)})"
 
 
 def _along(expr: ir.Reduce | ir.Gather | ir.Select | ir.Lag | ir.Spread | ir.Collect) -> str:

@@ -10,9 +10,12 @@ from gendsl.ir import nodes as ir
 __all__ = [
     "children",
     "distribution_expressions",
+    "distributions",
     "equation_expressions",
     "fixed_lets",
+    "plated_expressions",
     "references",
+    "reported_lets",
     "variable_expressions",
     "walk",
 ]
@@ -39,13 +42,23 @@ def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
             return (value,)
         case ir.LogProb(distribution=distribution, value=value):
             return (*distribution_expressions(distribution), value)
+        case ir.OdeInt(state=state, start=start, times=times, args=args):
+            return state, start, times, *args
         case _:
             assert_never(expr)
 
 
 def distribution_expressions(distribution: ir.Distribution) -> tuple[ir.Expr, ...]:
-    """The arguments of a distribution."""
-    return tuple(value for _, value in distribution.args)
+    """The arguments of a distribution, and those of its parts."""
+    own = tuple(value for _, value in distribution.args)
+    return (*own, *(x for part in distribution.parts for x in distribution_expressions(part)))
+
+
+def distributions(distribution: ir.Distribution) -> Iterator[ir.Distribution]:
+    """A distribution and all that it is made of, outermost first."""
+    yield distribution
+    for part in distribution.parts:
+        yield from distributions(part)
 
 
 def equation_expressions(equation: ir.Equation) -> tuple[ir.Expr, ...]:
@@ -53,6 +66,18 @@ def equation_expressions(equation: ir.Equation) -> tuple[ir.Expr, ...]:
     if equation.distribution is not None:
         return distribution_expressions(equation.distribution)
     return (equation.value,) if equation.value is not None else ()
+
+
+def plated_expressions(equation: ir.Equation) -> Iterator[tuple[ir.Expr, frozenset[str]]]:
+    """The expressions of an equation, each with the plates that are mixed over around it."""
+    stack = [(equation.distribution, frozenset[str]())] if equation.distribution else []
+    if equation.value is not None:
+        yield equation.value, frozenset()
+    while stack:
+        distribution, over = stack.pop()
+        yield from ((value, over) for _, value in distribution.args)
+        inner = over | ({distribution.over} if distribution.over is not None else set())
+        stack += [(part, inner) for part in reversed(distribution.parts)]
 
 
 def variable_expressions(variable: ir.Variable) -> tuple[ir.Expr, ...]:
@@ -87,3 +112,20 @@ def fixed_lets(model: ir.Model) -> frozenset[str]:
         if set(references(*exprs)) - {variable.name} <= fixed:
             fixed.add(variable.name)
     return frozenset(v.name for v in model.of_role("let") if v.name in fixed)
+
+
+def reported_lets(model: ir.Model) -> frozenset[str]:
+    """The lets on which nothing random depends: they are computed for the results alone."""
+    lets = {v.name: v for v in model.of_role("let")}
+    needed: set[str] = set()
+    stack = list(references(*(e.value for e in model.energies)))
+    for variable in model.variables:
+        if variable.role != "let":
+            stack.extend(references(*variable_expressions(variable)))
+    while stack:
+        name = stack.pop()
+        if name not in needed:
+            needed.add(name)
+            if name in lets:
+                stack.extend(references(*variable_expressions(lets[name])))
+    return frozenset(lets) - needed

@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.spec import DistributionSpec, Parameter
+from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
 from gendsl.semantics.aliases import distribution_remedy
 from gendsl.semantics.context import Context
 from gendsl.semantics.forms import Given, given_arguments
+from gendsl.semantics.parameters import (
+    Typed,
+    axis_sizes,
+    entry_total,
+    meets,
+    own_shapes,
+    own_sizes,
+    required,
+)
+from gendsl.semantics.points import split_points, verify_kernel
 from gendsl.semantics.remedies import shape_origin, support_labels, support_remedy
 from gendsl.semantics.report import Poisoned
-from gendsl.semantics.supports import fits, found, hull, shown
+from gendsl.semantics.supports import found, hull, shown
+from gendsl.semantics.wrapping import Typing, type_wrapper, verify_unmixed
 from gendsl.syntax import ast
-from gendsl.types import Index, Interval, Size, Structured, Support, ValueType, describe_event
+from gendsl.types import (
+    REAL,
+    Index,
+    Interval,
+    Size,
+    Structured,
+    Support,
+    ValueType,
+    describe_event,
+)
 
-__all__ = ["LATER", "type_distribution", "type_log_prob"]
+__all__ = ["KNOWN", "LATER", "type_distribution", "type_log_prob"]
 
 LATER = {
-    "Mixture": "draw the component: `latent z[n]: index(k) ~ Categorical(w)`, then "
-    "`Normal(mu[z], sigma)`; it is summed out exactly",
-    "Censored": "",
-    "Product": "",
-    "ZeroInflated": "draw whether the count is free: `latent on[n] ~ Bernoulli(p)`, then "
-    "`Poisson(rate * on)`; it is summed out exactly",
-    "Hurdle": "",
     "Diffusion": "",
     "Score": "",
     "LogDensity": "",
 }
 """Distributions of the charter that arrive later, and what to write until then."""
 
-Typed = list[tuple[Parameter, ir.Expr]]
+KNOWN: Mapping[str, DistributionSpec] = {**DISTRIBUTIONS, **WRAPPERS}
+"""Distributions, and those that are made of others."""
 
 
 def type_distribution(ctx: Context, expr: ast.Expr, target: ValueType | None) -> ir.Distribution:
@@ -43,22 +61,49 @@ def type_distribution(ctx: Context, expr: ast.Expr, target: ValueType | None) ->
         target: the declared type of the value; None where it was left out.
     """
     spec, call = _spec(ctx, expr)
-    given = given_arguments(ctx, spec, call)
-    typed = _typed_arguments(ctx, spec, given)
-    event = _event(ctx, spec, typed, target, call)
-    failed = False
-    for param, arg in typed:
-        try:
-            _check_shape(ctx, spec, param, arg, event)
-            _check_support(ctx, spec, param, arg)
-        except Poisoned:
-            failed = True
-    if failed:
-        raise Poisoned
+    if isinstance(spec, WrapperSpec):
+        return type_wrapper(ctx, spec, call, target, Typing(type_distribution, _parameters))
+    event: tuple[Size, ...] = ()
+
+    def shape(typed: Typed) -> tuple[Size, ...]:
+        nonlocal event
+        event = _event(ctx, spec, typed, target, call)
+        return event
+
+    typed = _parameters(ctx, spec, call, shape)
     support = _support(ctx, spec, typed, call)
     plates = frozenset[str]().union(*(a.type.plates for _, a in typed))
     args = tuple((p.name, a) for p, a in typed)
     return ir.Distribution(spec.name, args, ValueType(plates, event, support), span=call.span)
+
+
+def _parameters(
+    ctx: Context,
+    spec: DistributionSpec,
+    call: ast.Call,
+    shape: Callable[[Typed], tuple[Size, ...]],
+) -> Typed:
+    """The arguments of a call, each of a legal shape and support.
+
+    `shape` says the event shape of a draw, from the arguments.
+    """
+    points, call = split_points(ctx, spec, call)
+    given = given_arguments(ctx, spec, call)
+    typed = _typed_arguments(replace(ctx, points=points), spec, given)
+    for _, arg in typed[:1]:
+        verify_kernel(ctx, spec, points, arg)
+    event = shape(typed)
+    sizes = axis_sizes(spec, typed, event[len(event) - spec.event_dim :])
+    failed = False
+    for param, arg in typed:
+        try:
+            _check_shape(ctx, spec, param, arg, event, sizes)
+            _check_support(ctx, spec, arg, param.name, required(param, sizes))
+        except Poisoned:
+            failed = True
+    if failed:
+        raise Poisoned
+    return typed
 
 
 def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
@@ -80,9 +125,9 @@ def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
             help="for a fixed relation write `let x = ...`",
         )
     name = call.function.id
-    if name in ctx.scope.callables or name not in DISTRIBUTIONS:
+    if name in ctx.scope.callables or name not in KNOWN:
         raise _no_distribution(ctx, call.function, call)
-    return DISTRIBUTIONS[name], call
+    return KNOWN[name], call
 
 
 def _flow(ctx: Context, expr: ast.Pipe) -> Poisoned:
@@ -120,7 +165,7 @@ def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
         )
     with ctx.report.containing():
         ctx.all_typed(a.value for a in call.arguments)  # what is wrong in them is reported too
-    remedy = distribution_remedy(word) or ctx.scope.suggestion(word, DISTRIBUTIONS, LATER)
+    remedy = distribution_remedy(word) or ctx.scope.suggestion(word, KNOWN, LATER)
     return ctx.report.unknown(
         "GD111",
         f"no distribution is called `{word}`",
@@ -134,7 +179,7 @@ def _typed_arguments(ctx: Context, spec: DistributionSpec, given: list[Given]) -
     values = ctx.all_typed(g.value for g in given)
     typed = [(g.param, v) for g, v in zip(given, values, strict=True)]
     for param, value in typed:
-        if isinstance(value.type.support, Index):
+        if isinstance(value.type.support, Index) and not isinstance(param.support, Index):
             raise ctx.report.error(
                 "GD210",
                 f"`{value.type.support}` is a category, but the {param.name} of {spec.name} is "
@@ -144,15 +189,6 @@ def _typed_arguments(ctx: Context, spec: DistributionSpec, given: list[Given]) -
                 help="index a vector of parameters with it: `mu[z]`",
             )
     return typed
-
-
-def _own_shapes(typed: Typed) -> dict[str, tuple[Size, ...]]:
-    """The sizes of the parameters' own event axes; those given as scalars have none."""
-    return {
-        p.name: a.type.event[len(a.type.event) - p.event_dim :]
-        for p, a in typed
-        if len(a.type.event) >= p.event_dim > 0
-    }
 
 
 def _event(
@@ -171,27 +207,42 @@ def _event(
                 f"a draw of {spec.name} is a {'vector' if own == 1 else 'matrix'}, but the "
                 f"declared type is {describe_event(target.event) or 'a scalar'}",
                 call.span,
-                help=f"declare its size: `{_vector_type(spec, target)}[K]`",
+                help=f"declare its size: `{_written_type(spec, target)}`",
+            )
+        rows = target.event[len(target.event) - own :]
+        if own == 2 and len(set(spec.axes)) == 1 and not ctx.sizes.agree(*rows):
+            raise ctx.report.error(
+                "GD319",
+                f"a draw of {spec.name} is a square matrix, but the declared type is "
+                f"{describe_event(target.event)}",
+                call.span,
+                help=f"declare its size: `{_written_type(spec, target)}`",
             )
         return target.event
     lead: tuple[Size, ...] = ()
     for param, arg in typed:
         leading = arg.type.event[: max(0, len(arg.type.event) - param.event_dim)]
         lead = leading if len(leading) > len(lead) else lead
-    tail = spec.event_sizes(_own_shapes(typed))
+    sizes = axis_sizes(spec, typed)
+    tail = tuple(sizes[letter] for letter in spec.axes if letter in sizes)
     if len(tail) < own:
+        usual = "simplex[K]` or `real[D]" if own == 1 else _written_type(spec, None)
         raise ctx.report.error(
             "GD320",
             f"the size of this {spec.name} is not determined",
             call.span,
-            help="declare the type of the variable, such as `simplex[K]` or `real[D]`",
+            help=f"declare the type of the variable, such as `{usual}`",
         )
     _verify_no_unit_axis(ctx, (*lead, *tail), typed, call)
     return (*lead, *tail)
 
 
-def _vector_type(spec: DistributionSpec, target: ValueType) -> Support:
-    return spec.support if isinstance(spec.support, Structured) else target.support
+def _written_type(spec: DistributionSpec, target: ValueType | None) -> str:
+    """A type that a draw may have."""
+    if isinstance(spec.support, Structured):
+        return f"{spec.support}[{spec.axes[-1]}]"  # square matrices take one size
+    word = target.support if target is not None else REAL
+    return f"{word}[{', '.join(spec.axes)}]"
 
 
 def _verify_no_unit_axis(
@@ -218,20 +269,26 @@ def _verify_no_unit_axis(
 
 
 def _check_shape(
-    ctx: Context, spec: DistributionSpec, param: Parameter, arg: ir.Expr, event: tuple[Size, ...]
+    ctx: Context,
+    spec: DistributionSpec,
+    param: Parameter,
+    arg: ir.Expr,
+    event: tuple[Size, ...],
+    sizes: dict[str, Size],
 ) -> None:
     """A parameter has all of the value's leading event axes or none, then its own."""
     given = arg.type.event
     lead = event[: len(event) - spec.event_dim]
-    own = _own_sizes(spec, param, event, given)
-    accepted = [own, (*lead, *own)]
-    if spec.event_dim and param.event_dim == 1 and isinstance(param.support, Interval):
+    own = own_sizes(param, sizes)
+    accepted = [] if own is None else [own, (*lead, *own)]
+    if spec.fills(param.name):
         accepted.append(())  # the same number for every entry
     if any(ctx.agree(given, wanted) for wanted in accepted):
         return
     different = list(dict.fromkeys(describe_event(a) or "a scalar" for a in reversed(accepted)))
-    if spec.event_dim == 0 and param.event_dim:
-        different = ["a vector with one entry for each category"]
+    if own is None or (spec.event_dim == 0 and param.event_dim):
+        rank = "a vector" if param.event_dim == 1 else "a matrix"
+        different = [f"{rank} ({param.meaning})"]
     raise ctx.report.error(
         "GD302",
         f"the {param.name} of {spec.name} should be {' or '.join(different)} here, but it is "
@@ -259,57 +316,29 @@ def _shape_remedy(param: Parameter, arg: ir.Expr) -> str:
     return "shapes agree by the names of their sizes; nothing of size 1 stretches"
 
 
-def _own_sizes(
-    spec: DistributionSpec, param: Parameter, event: tuple[Size, ...], given: tuple[Size, ...]
-) -> tuple[Size, ...]:
-    if param.event_dim == 0:
-        return ()
-    if spec.event_dim == 0:  # Categorical: its own axis is not one of the value's
-        return given[max(0, len(given) - param.event_dim) :] or (Size(()),)
-    tail = event[len(event) - spec.event_dim :]
-    return (tail[-1],) * param.event_dim if len(tail) < param.event_dim else tail
-
-
-def _check_support(ctx: Context, spec: DistributionSpec, param: Parameter, arg: ir.Expr) -> None:
-    given, wanted = arg.type.support, param.support
-    if isinstance(wanted, Interval):
-        ok = fits(given, wanted)
-    elif isinstance(wanted, Structured) and wanted.kind == "simplex":
-        computed = not isinstance(arg, (ir.Reference, ir.Constant))
-        ok = given == wanted or (computed and hull(given).lower >= 0)
-    else:  # matrices: what cannot be proved is checked where it is computed
-        ok = True
-    if isinstance(arg, ir.Stack) and isinstance(wanted, Structured):
-        ok = _may_be_simplex(arg) if wanted.kind == "simplex" else ok
-    if ok:
+def _check_support(
+    ctx: Context, spec: DistributionSpec, arg: ir.Expr, name: str, wanted: Support
+) -> None:
+    if meets(ctx, arg, wanted):
         return
     ctx.blame(arg, wanted)
-    told = found(arg) if _total(arg) is None else f"its entries sum to {_total(arg):g}"
+    total = entry_total(arg) if wanted == Structured("simplex") else None
+    told = found(arg) if total is None else f"its entries sum to {total:g}"
+    if isinstance(arg, ir.Stack) and wanted == Structured("ordered"):
+        told = "its entries are not known to increase"
     raise ctx.report.error(
         "GD401",
-        f"the {param.name} of {spec.name} must be {shown(wanted)}, but {told}",
+        f"the {name} of {spec.name} must be {shown(wanted)}, but {told}",
         arg.span,
         labels=support_labels(ctx, arg),
         help=support_remedy(ctx, arg, wanted),
     )
 
 
-def _may_be_simplex(arg: ir.Stack) -> bool:
-    """Whether literal entries are not negative and sum to one."""
-    return _total(arg) is None or (hull(arg.type.support).lower >= 0 and _total(arg) == 1)
-
-
-def _total(arg: ir.Expr) -> float | None:
-    """The sum of literal entries, rounded as people write them."""
-    if not isinstance(arg, ir.Stack) or not all(isinstance(i, ir.Constant) for i in arg.items):
-        return None
-    return round(sum(i.value for i in arg.items if isinstance(i, ir.Constant)), 6)
-
-
 def _support(ctx: Context, spec: DistributionSpec, typed: Typed, call: ast.Call) -> Support:
     """The support of a draw, from what is known of the parameters."""
     hulls = {p.name: hull(a.type.support) for p, a in typed}
-    support = spec.support_given(hulls, _own_shapes(typed))
+    support = spec.support_given(hulls, own_shapes(typed))
     if isinstance(support, Interval) and support.lower >= support.upper and not support.integer:
         raise ctx.report.error(
             "GD407",
@@ -333,6 +362,7 @@ def type_log_prob(ctx: Context, expr: ast.Call) -> ir.Expr:
     value = ctx.typed(ctx, expr.arguments[1].value)
     distribution = type_distribution(ctx, expr.arguments[0].value, value.type)
     _verify_value(ctx, distribution, value)
+    verify_unmixed(ctx, distribution, value)
     plates = distribution.type.plates | value.type.plates
     return ir.LogProb(distribution, value, ValueType(plates), span=expr.span)
 
