@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 
 import numpy as np
-from scipy import special
+from scipy import interpolate, linalg, special, stats
+from scipy.spatial import distance
 
 __all__ = ["ELEMENTWISE", "REDUCTIONS", "SHAPED", "numpy_function"]
 
@@ -23,6 +24,73 @@ def _folded(function: Function) -> Function:
 
 def _true(x: np.ndarray) -> np.ndarray:
     return np.asarray(x, dtype=float)
+
+
+def _log1mexp(x: np.ndarray) -> np.ndarray:
+    return np.where(x > -0.5, np.log(-np.expm1(x)), np.log1p(-np.exp(x)))
+
+
+def _signed(vectors: np.ndarray) -> np.ndarray:
+    return vectors * np.where(vectors[:1] < 0, -1.0, 1.0)
+
+
+def _stick_breaking(x: np.ndarray) -> np.ndarray:
+    left, weights = 1.0, []
+    for fraction in x:
+        weights.append(left * fraction)
+        left -= left * fraction
+    return np.array([*weights, left])
+
+
+def _bspline(x: np.ndarray, knots: np.ndarray, degree: int) -> np.ndarray:
+    full = np.r_[[knots[0]] * degree, knots, [knots[-1]] * degree]
+    inside = np.clip(np.atleast_1d(x), knots[0], knots[-1])
+    basis = interpolate.BSpline.design_matrix(inside, full, degree).toarray()
+    return basis.reshape((*np.shape(x), -1))
+
+
+def _natural_spline(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    values = np.eye(len(knots))
+    if len(knots) == 2:
+        curve = interpolate.BSpline(knots[[0, 0, 1, 1]], values, 1)
+    else:
+        curve = interpolate.CubicSpline(knots, values, bc_type="natural")
+    inside = np.clip(x, knots[0], knots[-1])
+    return curve(inside) + np.multiply.outer(x - inside, [1.0] * len(knots)) * curve(inside, 1)
+
+
+def _waves(angle: np.ndarray, waves: int) -> np.ndarray:
+    turns = np.multiply.outer(angle, np.arange(1, waves + 1))
+    return np.concatenate([np.cos(turns), np.sin(turns)], -1)
+
+
+def _frequencies(boundary: np.ndarray, count: float) -> np.ndarray:
+    return np.arange(1, int(count) + 1) * np.pi / (2 * boundary)
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    return x[:, None] if x.ndim == 1 else x
+
+
+_STATIONARY: Mapping[str, Function] = {
+    "squared_exponential": lambda r: np.exp(-(r**2) / 2),
+    "matern12": lambda r: np.exp(-r),
+    "matern32": lambda r: (1 + np.sqrt(3) * r) * np.exp(-np.sqrt(3) * r),
+    "matern52": lambda r: (1 + np.sqrt(5) * r + 5 * r**2 / 3) * np.exp(-np.sqrt(5) * r),
+    "rational_quadratic": lambda r, mixture: (1 + r**2 / (2 * mixture)) ** -mixture,
+}
+
+
+def _kernel(formula: Function) -> Function:
+    """A kernel of the distance in lengthscales; `to` comes last, where there is one."""
+    own = formula.__code__.co_argcount - 1
+
+    def kernel(x: np.ndarray, scale: float, lengthscale: np.ndarray, *rest: np.ndarray):
+        to = rest[own] if len(rest) > own else x
+        r = distance.cdist(_rows(x) / lengthscale, _rows(to) / lengthscale)
+        return scale**2 * formula(r, *rest[:own])
+
+    return kernel
 
 
 ELEMENTWISE: Mapping[str, Function] = {
@@ -61,6 +129,9 @@ ELEMENTWISE: Mapping[str, Function] = {
     "sinh": np.sinh,
     "cosh": np.cosh,
     "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
     "atan2": np.arctan2,
     "hypot": np.hypot,
     "mod": np.mod,
@@ -70,12 +141,25 @@ ELEMENTWISE: Mapping[str, Function] = {
     "erf": special.erf,
     "erfc": special.erfc,
     "normal_cdf": special.ndtr,
+    "log_normal_cdf": special.log_ndtr,
+    "erfinv": special.erfinv,
     "probit": special.ndtri,
     "lgamma": special.gammaln,
     "gamma": special.gamma,
     "digamma": special.psi,
+    "trigamma": lambda x: special.polygamma(1, x),
+    "beta": special.beta,
     "lbeta": special.betaln,
     "lchoose": lambda n, k: -np.log1p(n) - special.betaln(n - k + 1, k + 1),
+    "choose": special.binom,
+    "gammainc": special.gammainc,
+    "gammaincc": special.gammaincc,
+    "betainc": special.betainc,
+    "cloglog": lambda x: np.log(-np.log1p(-x)),
+    "inv_cloglog": lambda x: -np.expm1(-np.exp(x)),
+    "logaddexp": np.logaddexp,
+    "log_diff_exp": lambda x, y: x + _log1mexp(y - x),
+    "log1mexp": lambda x: _log1mexp(x),
     "sigmoid": special.expit,
     "inv_logit": special.expit,
     "logit": special.logit,
@@ -87,6 +171,10 @@ ELEMENTWISE: Mapping[str, Function] = {
     "normalize": lambda x: x / x.sum(-1, keepdims=True),
     "cumsum": lambda x: np.cumsum(x, -1),
     "cumprod": lambda x: np.cumprod(x, -1),
+    "logcumsumexp": lambda x: np.logaddexp.accumulate(x, -1),
+    "cummax": lambda x: np.maximum.accumulate(x, -1),
+    "cummin": lambda x: np.minimum.accumulate(x, -1),
+    "rank": lambda x: stats.rankdata(x, "min", axis=-1) - 1.0,
     "sort": lambda x: np.sort(x, -1),
     "reverse": lambda x: x[..., ::-1],
 }
@@ -99,6 +187,7 @@ REDUCTIONS: Mapping[str, Function] = {
     "prod": lambda x, axis: np.prod(x, axis),
     "min": lambda x, axis: np.min(x, axis),
     "max": lambda x, axis: np.max(x, axis),
+    "median": lambda x, axis: np.median(x, axis),
     "logsumexp": lambda x, axis: special.logsumexp(x, axis),
     "any": lambda x, axis: _true(np.any(x != 0, axis)),
     "all": lambda x, axis: _true(np.all(x != 0, axis)),
@@ -113,6 +202,15 @@ SHAPED: Mapping[str, Function] = {
     "trace": np.trace,
     "cholesky": np.linalg.cholesky,
     "solve": np.linalg.solve,
+    "solve_triangular": lambda x, y: linalg.solve_triangular(x, y, lower=True),
+    "quad_form": lambda x, y: y.T @ x @ y,
+    "eigenvalues_sym": np.linalg.eigvalsh,
+    "eigenvectors_sym": lambda x: _signed(np.linalg.eigh(x)[1]),
+    "kron": np.kron,
+    "diagonal": np.diagonal,
+    "norm": np.linalg.norm,
+    "stick_breaking": lambda x: _stick_breaking(x),
+    "argsort": lambda x: np.argsort(x, kind="stable"),
     "inverse": np.linalg.inv,
     "det": np.linalg.det,
     "logdet": lambda x: np.linalg.slogdet(x)[1],
@@ -122,6 +220,30 @@ SHAPED: Mapping[str, Function] = {
     "eye": lambda size: np.eye(int(size)),
     "concat": lambda *parts: np.concatenate(parts, 0),
     "lags": lambda y, k: y[::-1][: int(k)],
+    "interpolate": np.interp,
+    "bspline": lambda x, knots, degree: _bspline(x, knots, int(degree)),
+    "natural_spline": lambda x, knots: _natural_spline(x, knots),
+    "fourier": lambda x, period, waves: _waves(2 * np.pi * x / period, int(waves)),
+    "hilbert_basis": lambda x, boundary, count: (
+        np.sin(np.multiply.outer(x + boundary, _frequencies(boundary, count))) / np.sqrt(boundary)
+    ),
+    "hilbert_frequencies": lambda boundary, count: _frequencies(boundary, count),
+    **{name: _kernel(formula) for name, formula in _STATIONARY.items()},
+    "periodic": lambda x, scale, lengthscale, period, to=None: (
+        scale**2
+        * np.exp(
+            -2
+            * np.sin(np.pi * np.subtract.outer(x, x if to is None else to) / period) ** 2
+            / lengthscale**2
+        )
+    ),
+    "linear_kernel": lambda x, scale, to=None: (
+        scale**2 * (_rows(x) @ _rows(x if to is None else to).T)
+    ),
+    "constant_kernel": lambda x, scale, to=None: np.full(
+        (len(x), len(x if to is None else to)), scale**2
+    ),
+    "white": lambda x, scale: scale**2 * np.eye(len(x)),
 }
 
 

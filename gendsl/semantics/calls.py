@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.library.functions import FUNCTIONS
-from gendsl.library.functions.spec import FunctionSpec
+from gendsl.library.functions.spec import FunctionSpec, Kind
 from gendsl.semantics import shapes
 from gendsl.semantics.aliases import function_remedy
 from gendsl.semantics.context import Context
+from gendsl.semantics.definite import definite
 from gendsl.semantics.remedies import support_labels, support_remedy
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import fits, found, hull, shown
@@ -28,6 +29,7 @@ __all__ = [
     "shape",
     "shaped",
     "unknown_function",
+    "verify_domain",
 ]
 
 
@@ -131,7 +133,7 @@ def apply(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> ir.
         raise nominal_error(ctx, span, numbers)
     for position, arg in enumerate(args):
         if not (nominal and position):
-            _verify_domain(ctx, spec, position, arg)
+            verify_domain(ctx, spec, position, arg)
     if name == "pow":
         _verify_power(ctx, *args)
     event = joint_event(ctx, args, span)
@@ -143,11 +145,13 @@ def apply(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> ir.
             help="collect a plate into a vector first: `collect(x, p)`",
         )
     plates = frozenset[str]().union(*(a.type.plates for a in args))
-    support = nominal[0] if nominal else spec.range([hull(a.type.support) for a in args])
+    support = nominal[0] if nominal else definite(name, args)
+    if support is None:
+        support = spec.range([hull(a.type.support) for a in args])
     return ir.Apply(name, args, ValueType(plates, event, support), span=span)
 
 
-def _verify_domain(ctx: Context, spec: FunctionSpec, position: int, arg: ir.Expr) -> None:
+def verify_domain(ctx: Context, spec: FunctionSpec, position: int, arg: ir.Expr) -> None:
     """Verify that a function is defined at every value that an argument may have."""
     domain = spec.domain_of(position)
     given = arg.type.support
@@ -158,6 +162,8 @@ def _verify_domain(ctx: Context, spec: FunctionSpec, position: int, arg: ir.Expr
     ctx.blame(arg, domain)
     word = spec.operator if spec.operator in ("and", "or", "not", "if") else spec.name
     part = "the condition of `if`" if word == "if" else f"the argument of `{word}`"
+    if spec.kind is Kind.SHAPED and len(spec.params) > 1:
+        part = f"the {spec.params[position]} of `{word}`"
     raise ctx.report.error(
         "GD402",
         f"{part} must be {shown(domain)}, but {found(arg)}",
@@ -189,12 +195,22 @@ def _verify_power(ctx: Context, base: ir.Expr, exponent: ir.Expr) -> None:
 
 
 def bound_arguments(
-    ctx: Context, name: str, params: Sequence[str], expr: ast.Call, *, variadic: bool = False
+    ctx: Context,
+    name: str,
+    params: Sequence[str],
+    expr: ast.Call,
+    *,
+    variadic: bool = False,
+    further: Sequence[str] = (),
 ) -> list[ast.Expr]:
-    """The arguments of a call, given by position or by name, in the order of `params`."""
+    """The arguments of a call, given by position or by name, in the order of `params`.
+
+    Those of `further` are given by name alone.
+    """
     values: list[ast.Expr] = [a.value for a in expr.arguments if a.keyword is None]
     named: dict[str, ast.Argument] = {}
-    signature = f"it is called as `{name}({', '.join(params)}{', ...' if variadic else ''})`"
+    shown = [*(p for p in params if p not in further), *(f"{p} = ..." for p in further)]
+    signature = f"it is called as `{name}({', '.join(shown)}{', ...' if variadic else ''})`"
     for argument in expr.arguments:
         if argument.keyword is None:
             continue
@@ -243,7 +259,7 @@ def reduce(ctx: Context, spec: FunctionSpec, expr: ast.Call) -> ir.Expr:
             help=f"write `{name}(x, house)` for a plate, `{name}(x)` for all event axes",
         )
     value = ctx.typed(ctx, plain[0])
-    _verify_domain(ctx, spec, 0, value)
+    verify_domain(ctx, spec, 0, value)
     support = spec.range([hull(value.type.support)])
     plates, event = value.type.plates, value.type.event
     if len(plain) == 1:
@@ -299,4 +315,6 @@ def shaped(ctx: Context, spec: FunctionSpec, expr: ast.Call) -> ir.Expr:
     if spec.name in shapes.STRUCTURAL:
         return shapes.structural(ctx, spec.name, expr)
     args = ctx.all_typed(arguments(ctx, spec, expr))
+    for position, arg in enumerate(args if spec.domain else ()):
+        verify_domain(ctx, spec, position, arg)
     return shapes.shaped(ctx, spec.name, args, expr.span)

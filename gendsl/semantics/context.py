@@ -77,6 +77,7 @@ class Context:
         blamed: variables that have been found unfit, and for what.
         sizes: what the text says of sizes.
         locals: the arguments of the function whose body is being typed.
+        points: what covariance functions are functions of, where they do not say.
         site: the equation being typed.
         calls: the functions whose bodies are being typed, outermost first.
         outermost: the call in the text for whose sake they are.
@@ -93,6 +94,7 @@ class Context:
     blamed: set[tuple[str, object]] = field(default_factory=set)
     sizes: Sizes = field(default_factory=Sizes)
     locals: Mapping[str, ir.Expr] = field(default_factory=dict)
+    points: ir.Expr | None = None
     site: Site | None = None
     calls: tuple[str, ...] = ()
     outermost: ast.Expr | None = None
@@ -107,7 +109,8 @@ class Context:
         self, function: str, locals: Mapping[str, ir.Expr], call: ast.Expr | None
     ) -> Context:
         """The same state, inside the body of `function`, which sees only its arguments."""
-        return replace(self, locals=locals, calls=(*self.calls, function), outermost=call)
+        calls = (*self.calls, function)
+        return replace(self, locals=locals, points=None, calls=calls, outermost=call)
 
     def all_typed(self, exprs: Iterable[ast.Expr]) -> tuple[ir.Expr, ...]:
         """Type several expressions and report the mistakes of all of them.

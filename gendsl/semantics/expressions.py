@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import assert_never
 
 from gendsl.diagnostics import InternalCompilerError, Label
 from gendsl.ir import nodes as ir
-from gendsl.library.distributions import DISTRIBUTIONS
-from gendsl.library.functions import FUNCTIONS, OPERATORS
-from gendsl.library.functions.spec import Kind
-from gendsl.semantics import calls, draws, functions, subscripts
+from gendsl.library.functions import CURVES, FUNCTIONS, OPERATORS
+from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.semantics import calls, draws, functions, odes, points, subscripts
 from gendsl.semantics.context import Context
 from gendsl.semantics.names import type_name
 from gendsl.semantics.report import Poisoned
@@ -22,7 +22,7 @@ __all__ = ["type_expression"]
 DEEPEST = 201
 """The parser lets expressions nest 200 deep; bodies of functions could exceed that."""
 
-LATER_FUNCTIONS = ("odeint", "nearest")
+LATER_FUNCTIONS = ("nearest",)
 """Functions of the charter that later versions bring."""
 
 
@@ -193,10 +193,39 @@ def _call(ctx: Context, expr: ast.Call) -> ir.Expr:
             return functions.type_call(ctx, name, expr)
         ctx.all_typed(a.value for a in expr.arguments)
         raise Poisoned  # nets, flows and `use` have been reported where they are declared
-    if name == "log_prob":
-        return draws.type_log_prob(ctx, expr)
-    if name in DISTRIBUTIONS or name in draws.LATER:
-        raise ctx.report.error(
+    if name in OWN_FORMS:
+        return OWN_FORMS[name](ctx, expr)
+    spec = FUNCTIONS.get(name)
+    if spec is None or spec.operator is not None:
+        raise _no_function(ctx, expr, expr.function)
+    typer = _typer(spec)
+    if typer is not None:
+        return typer(ctx, spec, expr)
+    args = calls.arguments(ctx, spec, expr)
+    return calls.apply(ctx, name, ctx.all_typed(args), expr.span)
+
+
+OWN_FORMS = {"log_prob": draws.type_log_prob, "odeint": odes.type_odeint}
+"""Functions whose arguments are not all expressions."""
+
+
+def _typer(
+    spec: FunctionSpec,
+) -> Callable[[Context, FunctionSpec, ast.Call], ir.Expr] | None:
+    """What types a call, by how the function treats shapes; None for elementwise ones."""
+    if spec.kind is Kind.REDUCTION:
+        return calls.reduce
+    if spec.kernel:
+        return points.covariance
+    if spec in CURVES:
+        return points.basis
+    return calls.shaped if spec.kind is Kind.SHAPED else None
+
+
+def _no_function(ctx: Context, expr: ast.Call, function: ast.Name) -> Poisoned:
+    name = function.id
+    if name in draws.KNOWN or name in draws.LATER:
+        return ctx.report.error(
             "GD106",
             f"`{name}` is a distribution; a value is expected here",
             expr.span,
@@ -204,19 +233,11 @@ def _call(ctx: Context, expr: ast.Call) -> ir.Expr:
             f"density at a value is `log_prob({name}(...), value)`",
         )
     if name in LATER_FUNCTIONS:
-        raise ctx.report.error(
+        return ctx.report.error(
             "GD913",
             f"`{name}` is part of the language, but this version cannot run it yet",
             expr.span,
         )
-    spec = FUNCTIONS.get(name)
-    if spec is None or spec.operator is not None:
-        error = calls.unknown_function(ctx, expr.function)
-        ctx.all_typed(a.value for a in expr.arguments)
-        raise error
-    if spec.kind is Kind.REDUCTION:
-        return calls.reduce(ctx, spec, expr)
-    if spec.kind is Kind.SHAPED:
-        return calls.shaped(ctx, spec, expr)
-    args = calls.arguments(ctx, spec, expr)
-    return calls.apply(ctx, name, ctx.all_typed(args), expr.span)
+    error = calls.unknown_function(ctx, function)
+    ctx.all_typed(a.value for a in expr.arguments)
+    return error

@@ -8,6 +8,7 @@ from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.library.functions import FUNCTIONS
 from gendsl.semantics.context import Context
+from gendsl.semantics.definite import definite
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.structural import STRUCTURAL, structural
 from gendsl.semantics.supports import hull
@@ -36,6 +37,11 @@ def shaped(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> ir
 
 def _support(name: str, args: tuple[ir.Expr, ...]) -> Support:
     hulls = [hull(a.type.support) for a in args]
+    known = definite(name, args)
+    if known is not None:
+        return known
+    if name == "argsort":
+        return Index(args[0].type.event[0])
     if name in ("matmul", "dot"):
         return FUNCTIONS["sum"].range([hull(FUNCTIONS["mul"].range(hulls))])
     return FUNCTIONS[name].range(hulls)
@@ -145,6 +151,38 @@ def _concat(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> E
     return (total, *rest)
 
 
+def _vector(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> Event:
+    event = args[0].type.event
+    if len(event) != 1:
+        raise _mismatch(ctx, name, args, span, "it takes a vector")
+    return event
+
+
+def _scalar_of_vector(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> Event:
+    _vector(ctx, name, args, span)
+    return ()
+
+
+def _diagonal(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> Event:
+    return _square(ctx, name, args, span)[:1]
+
+
+def _one_more(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> Event:
+    (size,) = _vector(ctx, name, args, span)
+    return (size + Size.of(1),)
+
+
+def _quad_form(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> Event:
+    return _solve(ctx, name, args, span)[1:] * 2
+
+
+def _kron(ctx: Context, name: str, args: tuple[ir.Expr, ...], span: Span) -> Event:
+    a, b = args[0].type.event, args[1].type.event
+    if len(a) != len(b) or not 1 <= len(a) <= 2:
+        raise _mismatch(ctx, name, args, span, "it takes two matrices, or two vectors")
+    return tuple(x * y for x, y in zip(a, b, strict=True))
+
+
 Rule = Callable[[Context, str, tuple[ir.Expr, ...], Span], Event]
 RULES: dict[str, Rule] = {
     "matmul": _matmul,
@@ -155,6 +193,15 @@ RULES: dict[str, Rule] = {
     "cholesky": _square,
     "inverse": _square,
     "solve": _solve,
+    "solve_triangular": _solve,
+    "quad_form": _quad_form,
+    "eigenvalues_sym": _diagonal,
+    "eigenvectors_sym": _square,
+    "diagonal": _diagonal,
+    "kron": _kron,
+    "norm": _scalar_of_vector,
+    "stick_breaking": _one_more,
+    "argsort": _vector,
     "det": _scalar_of_square,
     "logdet": _scalar_of_square,
     "trace": _scalar_of_square,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gendsl.library.functions.curves import CURVES
 from gendsl.library.functions.elementary import ELEMENTARY
+from gendsl.library.functions.kernels import KERNELS
 from gendsl.library.functions.operators import OPERATOR_FUNCTIONS
 from gendsl.library.functions.shaped import SHAPED
 from gendsl.library.functions.spec import FunctionSpec
@@ -13,8 +15,10 @@ from gendsl.library.functions.vectors import REDUCTIONS, VECTOR_FUNCTIONS
 from gendsl.library.registry import Registry
 
 __all__ = [
+    "CURVES",
     "ELEMENTARY",
     "FUNCTIONS",
+    "KERNELS",
     "OPERATORS",
     "OPERATOR_FUNCTIONS",
     "REDUCTIONS",

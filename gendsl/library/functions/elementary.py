@@ -14,6 +14,7 @@ __all__ = ["ELEMENTARY"]
 
 _BETWEEN = Interval(lower=-1.0, upper=1.0)
 _ABOVE_MINUS_ONE = Interval(lower=-1.0)
+_ABOVE_ONE = Interval(lower=1.0)
 
 
 def _unary(
@@ -165,6 +166,21 @@ _TRIGONOMETRIC = (
     ),
     _unary("cosh", "Hyperbolic cosine.", r"\cosh x", intervals.even(math.cosh)),
     _unary("tanh", "Hyperbolic tangent.", r"\tanh x", _increasing(math.tanh)),
+    _unary("asinh", "Inverse of `sinh`.", r"\operatorname{arsinh} x", _increasing(math.asinh)),
+    _unary(
+        "acosh",
+        "Inverse of `cosh` on the positive numbers.",
+        r"\operatorname{arcosh} x",
+        intervals.increasing(math.acosh, low=1.0),
+        domain=_ABOVE_ONE,
+    ),
+    _unary(
+        "atanh",
+        "Inverse of `tanh`.",
+        r"\operatorname{artanh} x",
+        intervals.increasing(math.atanh, low=-1.0, high=1.0, at_low=-inf, at_high=inf),
+        domain=_BETWEEN,
+    ),
 )
 
 _BINARY = (

@@ -73,7 +73,7 @@ def interval_of(support: Support) -> Interval:
             return Interval(integer=True, lower=0.0, upper=inf if last is None else last - 1.0)
         case Structured(kind="simplex"):
             return UNIT
-        case Structured(kind="correlation" | "unit_vector"):
+        case Structured(kind="correlation" | "cholesky_correlation" | "unit_vector"):
             return Interval(lower=-1.0, upper=1.0)
         case Structured(kind="angle"):
             return Interval(lower=-math.pi, upper=math.pi)

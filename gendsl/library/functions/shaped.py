@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from gendsl.library.functions import intervals
 from gendsl.library.functions.spec import FunctionSpec, Kind
-from gendsl.types import REAL, Interval, Structured, Support
+from gendsl.types import POSITIVE, REAL, UNIT, Interval, Structured, Support
 
 __all__ = ["SHAPED"]
 
 _MATRIX_VECTOR = (2, 1)
+_VECTORS = (1, 1)
+_ENTRY_OF_UNIT_VECTOR = Interval(lower=-1.0, upper=1.0)
 _ANY_NUMBER = intervals.constant(REAL)
 
 
@@ -30,11 +32,13 @@ def _shaped(
     *,
     by_rank: tuple[tuple[tuple[int, ...], str], ...] = (),
     variadic: bool = False,
+    domain: tuple[Interval, ...] = (),
 ) -> FunctionSpec:
     return FunctionSpec(
         name=name,
         params=params,
         kind=Kind.SHAPED,
+        domain=domain,
         range=range_,
         torch=torch,
         by_rank=by_rank,
@@ -95,10 +99,23 @@ _LINEAR_ALGEBRA = (
     _shaped(
         "solve",
         ("x", "y"),
-        "torch.linalg.solve(x, y)",
+        "runtime.solve(x, y)",
         "The z with x @ z = y; y is a vector or a matrix.",
         "x^{-1} y",
-        by_rank=((_MATRIX_VECTOR, "torch.linalg.solve(x, y.unsqueeze(-1)).squeeze(-1)"),),
+        by_rank=((_MATRIX_VECTOR, "runtime.solve(x, y.unsqueeze(-1)).squeeze(-1)"),),
+    ),
+    _shaped(
+        "solve_triangular",
+        ("x", "y"),
+        "torch.linalg.solve_triangular(x, y, upper=False)",
+        "The z with x @ z = y for a lower triangular x; nothing above the diagonal is read.",
+        "x^{-1} y",
+        by_rank=(
+            (
+                _MATRIX_VECTOR,
+                "torch.linalg.solve_triangular(x, y.unsqueeze(-1), upper=False).squeeze(-1)",
+            ),
+        ),
     ),
     _shaped("inverse", ("x",), "torch.linalg.inv(x)", "Inverse of a matrix.", "x^{-1}"),
     _shaped("det", ("x",), "torch.linalg.det(x)", "Determinant.", r"\det x"),
@@ -108,6 +125,77 @@ _LINEAR_ALGEBRA = (
         "torch.linalg.slogdet(x).logabsdet",
         "Logarithm of the absolute value of the determinant.",
         r"\log \lvert \det x \rvert",
+    ),
+    _shaped(
+        "eigenvalues_sym",
+        ("x",),
+        "torch.linalg.eigvalsh(x)",
+        "Eigenvalues of a symmetric matrix in increasing order; only its lower half is read.",
+        r"\lambda_i: x v_i = \lambda_i v_i",
+    ),
+    _shaped(
+        "eigenvectors_sym",
+        ("x",),
+        "runtime.eigenvectors(x)",
+        "Eigenvectors of a symmetric matrix as columns, in the order of `eigenvalues_sym`; "
+        "no entry of the first row is negative.",
+        r"v_i: x v_i = \lambda_i v_i",
+        intervals.constant(_ENTRY_OF_UNIT_VECTOR),
+    ),
+    _shaped(
+        "quad_form",
+        ("x", "y"),
+        "y.mT @ x @ y",
+        "Quadratic form of a square matrix x; y is a vector or a matrix.",
+        r"y^\top x y",
+        by_rank=((_MATRIX_VECTOR, "torch.sum(y * (x @ y.unsqueeze(-1)).squeeze(-1), -1)"),),
+    ),
+    _shaped(
+        "kron",
+        ("x", "y"),
+        "(x.unsqueeze(-1).unsqueeze(-3) * y.unsqueeze(-2).unsqueeze(-4))"
+        ".flatten(-4, -3).flatten(-2, -1)",
+        "Kronecker product of two matrices, or of two vectors.",
+        r"x \otimes y",
+        intervals.products,
+        by_rank=((_VECTORS, "(x.unsqueeze(-1) * y.unsqueeze(-2)).flatten(-2, -1)"),),
+    ),
+    _shaped(
+        "diagonal",
+        ("x",),
+        "torch.diagonal(x, dim1=-2, dim2=-1)",
+        "The diagonal of a square matrix.",
+        "x_{ii}",
+        intervals.same,
+    ),
+    _shaped(
+        "norm",
+        ("x",),
+        "torch.linalg.vector_norm(x, dim=-1)",
+        "Length of a vector.",
+        r"\sqrt{\textstyle\sum_i x_i^2}",
+        intervals.constant(POSITIVE),
+    ),
+)
+
+_VECTOR_SIZES = (
+    _shaped(
+        "stick_breaking",
+        ("x",),
+        "runtime.stick_breaking(x)",
+        "Weights of one category more than there are fractions: each takes its part of what "
+        "the ones before it left.",
+        r"x_i \textstyle\prod_{j < i} (1 - x_j)",
+        intervals.constant(Structured("simplex")),
+        domain=(UNIT,),
+    ),
+    _shaped(
+        "argsort",
+        ("x",),
+        "torch.argsort(x, dim=-1, stable=True)",
+        "The positions of the entries in increasing order, as indices: `x[argsort(x)]` is "
+        "`sort(x)`.",
+        r"i: x_{(i)}",
     ),
 )
 
@@ -177,6 +265,15 @@ _AXES = (
         intervals.same,
     ),
     _shaped(
+        "odeint",
+        ("f", "z0", "t0", "ts", "args"),
+        "",
+        "States at the times ts of the solution of z' = f(t, z, args...) with z(t0) = z0; f is a "
+        "`fn`. Options by name: rtol, atol, max_steps.",
+        r"z(t_i): \dot z = f(t, z, a),\ z(t_0) = z_0",
+        variadic=True,
+    ),
+    _shaped(
         "log_prob",
         ("d", "x"),
         "",
@@ -185,4 +282,4 @@ _AXES = (
     ),
 )
 
-SHAPED = (*_LINEAR_ALGEBRA, *_CONSTRUCTORS, *_AXES)
+SHAPED = (*_LINEAR_ALGEBRA, *_VECTOR_SIZES, *_CONSTRUCTORS, *_AXES)

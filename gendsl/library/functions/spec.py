@@ -33,10 +33,17 @@ class FunctionSpec:
         domain: what each argument must lie in (its own check; REAL if anything goes).
         range: the support of the result, from interval hulls of the arguments.
         torch: a Python expression over `params` that computes it, batch-safe, with ``torch``
-            in scope; reductions have ``dim`` and ``keepdim`` too. Unary functions take a tensor;
-            wherever there are two or more arguments some may be Python numbers. Variadic
+            in scope, and ``runtime`` for `gendsl.runtime.distributions`; reductions have ``dim``
+            and ``keepdim`` too. Unary functions take a tensor; wherever there are two or more
+            arguments some may be Python numbers. Elementwise functions get scalars with axes of
+            size 1 for the result's event axes, shaped ones every argument as it is. Variadic
             ones give the expression for two arguments, to be folded from the left. Empty
             where the compiler has a construct of its own.
+        optional: further parameters of a shaped function, given by name alone, that may be left
+            out; they come after `params`.
+        sizes: the parameters that are sizes: whole numbers and names of axes.
+        kernel: gives the covariance of each two of the points that its first argument lists;
+            in a distribution over points (`DistributionSpec.points`) these are left out.
         by_rank: for shaped functions whose expression depends on how many event axes the
             arguments have: pairs of these numbers and the expression.
         scalar: a Python expression over `params`, with ``math`` in scope, for plain numbers;
@@ -56,6 +63,9 @@ class FunctionSpec:
     domain: tuple[Interval, ...] = ()
     range: Callable[[Sequence[Interval]], Support]
     torch: str
+    optional: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    kernel: bool = False
     by_rank: tuple[tuple[tuple[int, ...], str], ...] = ()
     scalar: str = ""
     operator: str | None = None

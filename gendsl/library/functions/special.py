@@ -8,7 +8,7 @@ from math import inf
 
 from gendsl.library.functions import intervals
 from gendsl.library.functions.spec import FunctionSpec
-from gendsl.types import POSITIVE, REAL, UNIT, Interval
+from gendsl.types import COUNT, POSITIVE, REAL, UNIT, Interval
 
 __all__ = ["SPECIAL"]
 
@@ -88,6 +88,27 @@ _ERROR_FUNCTIONS = (
         summary="Inverse of `normal_cdf`.",
         tex=r"\Phi^{-1}(x)",
     ),
+    FunctionSpec(
+        name="log_normal_cdf",
+        params=("x",),
+        range=intervals.constant(Interval(upper=0.0)),
+        torch="torch.special.log_ndtr(x)",
+        summary="Logarithm of `normal_cdf`, without underflow.",
+        tex=r"\log \Phi(x)",
+    ),
+    FunctionSpec(
+        name="erfinv",
+        params=("x",),
+        domain=(Interval(lower=-1.0, upper=1.0),),
+        range=intervals.constant(REAL),
+        torch="torch.erfinv(x)",
+        summary="Inverse of `erf`.",
+        tex=r"\operatorname{erf}^{-1} x",
+    ),
+)
+
+_INCOMPLETE = (
+    "torch.exp(runtime.{}(torch.as_tensor(1.0 * a), torch.as_tensor(1.0 * x)))"  # not of integers
 )
 
 _GAMMA_FUNCTIONS = (
@@ -121,6 +142,28 @@ _GAMMA_FUNCTIONS = (
         tex=r"\psi(x)",
     ),
     FunctionSpec(
+        name="trigamma",
+        params=("x",),
+        domain=(POSITIVE,),
+        range=intervals.constant(POSITIVE),
+        torch="runtime.trigamma(x)",
+        summary="Slope of `digamma`.",
+        tex=r"\psi'(x)",
+    ),
+    FunctionSpec(
+        name="beta",
+        params=("x", "y"),
+        domain=(POSITIVE, POSITIVE),
+        range=intervals.constant(POSITIVE),
+        torch=(
+            "torch.exp(torch.lgamma(torch.as_tensor(x)) + torch.lgamma(torch.as_tensor(y))"
+            " - torch.lgamma(torch.as_tensor(x + y)))"
+        ),
+        scalar="math.exp(math.lgamma(x) + math.lgamma(y) - math.lgamma(x + y))",
+        summary="Beta function.",
+        tex=r"B(x, y)",
+    ),
+    FunctionSpec(
         name="lbeta",
         params=("x", "y"),
         domain=(POSITIVE, POSITIVE),
@@ -146,6 +189,50 @@ _GAMMA_FUNCTIONS = (
         summary="Logarithm of the number of ways to choose k of n.",
         tex=r"\log\tbinom{n}{k}",
     ),
+    FunctionSpec(
+        name="gammainc",
+        params=("a", "x"),
+        domain=(POSITIVE, POSITIVE),
+        range=intervals.constant(UNIT),
+        torch=_INCOMPLETE.format("log_gammainc"),
+        summary="Regularised incomplete gamma function: probability that a Gamma(a, 1) value is "
+        "not above x.",
+        tex=r"P(a, x)",
+    ),
+    FunctionSpec(
+        name="gammaincc",
+        params=("a", "x"),
+        domain=(POSITIVE, POSITIVE),
+        range=intervals.constant(UNIT),
+        torch=_INCOMPLETE.format("log_gammaincc"),
+        summary="1 minus `gammainc`, accurate where that is near 1.",
+        tex=r"Q(a, x)",
+    ),
+    FunctionSpec(
+        name="betainc",
+        params=("a", "b", "x"),
+        domain=(POSITIVE, POSITIVE, UNIT),
+        range=intervals.constant(UNIT),
+        torch="torch.exp(runtime.log_betainc("
+        "torch.as_tensor(1.0 * a), torch.as_tensor(1.0 * b), torch.as_tensor(1.0 * x)))",
+        summary="Regularised incomplete beta function: probability that a Beta(a, b) value is "
+        "not above x.",
+        tex=r"I_x(a, b)",
+    ),
+    FunctionSpec(
+        name="choose",
+        params=("n", "k"),
+        domain=(COUNT, COUNT),
+        range=intervals.constant(POSITIVE),
+        torch=(
+            "torch.exp(torch.lgamma(torch.as_tensor(n + 1)) - torch.lgamma(torch.as_tensor(k + 1))"
+            " - torch.lgamma(torch.as_tensor(n - k + 1)))"
+        ),
+        scalar="float(math.comb(int(n), int(k)))",
+        smooth=False,
+        summary="Number of ways to choose k of n, rounded as real numbers are.",
+        tex=r"\tbinom{n}{k}",
+    ),
 )
 
 
@@ -159,6 +246,10 @@ def _sigmoid_named(name: str, summary: str) -> FunctionSpec:
         summary=summary,
         tex=r"1 / (1 + e^{-x})",
     )
+
+
+def _inv_cloglog(x: float) -> float:
+    return -math.expm1(-math.exp(min(x, 700.0)))
 
 
 _LINKS = (
@@ -175,6 +266,25 @@ _LINKS = (
         scalar="math.log(x) - math.log1p(-x)",
         summary="Log odds of a probability.",
         tex=r"\log\tfrac{x}{1 - x}",
+    ),
+    FunctionSpec(
+        name="cloglog",
+        params=("x",),
+        domain=(UNIT,),
+        range=intervals.constant(REAL),
+        torch="torch.log(-torch.log1p(-x))",
+        scalar="math.log(-math.log1p(-x))",
+        summary="Complementary log-log link of a probability.",
+        tex=r"\log(-\log(1 - x))",
+    ),
+    FunctionSpec(
+        name="inv_cloglog",
+        params=("x",),
+        range=intervals.increasing(_inv_cloglog),
+        torch="-torch.expm1(-torch.exp(x))",
+        scalar="-math.expm1(-math.exp(min(x, 700.0)))",
+        summary="Inverse of `cloglog`.",
+        tex=r"1 - e^{-e^x}",
     ),
     FunctionSpec(
         name="log_sigmoid",
@@ -209,4 +319,32 @@ _LINKS = (
     ),
 )
 
-SPECIAL = (*_ERROR_FUNCTIONS, *_GAMMA_FUNCTIONS, *_LINKS)
+_SUMS_OF_EXPONENTIALS = (
+    FunctionSpec(
+        name="logaddexp",
+        params=("x", "y"),
+        range=lambda hulls: Interval(lower=max(h.lower for h in hulls), upper=inf),
+        torch="torch.logaddexp(torch.as_tensor(x), torch.as_tensor(y))",
+        summary="Logarithm of the sum of two exponentials, without overflow.",
+        tex=r"\log(e^x + e^y)",
+    ),
+    FunctionSpec(
+        name="log_diff_exp",
+        params=("x", "y"),
+        range=lambda hulls: Interval(upper=hulls[0].upper),
+        torch="x + runtime.log_complement(torch.as_tensor(y - x))",
+        summary="Logarithm of the difference of two exponentials; x is above y.",
+        tex=r"\log(e^x - e^y)",
+    ),
+    FunctionSpec(
+        name="log1mexp",
+        params=("x",),
+        domain=(Interval(upper=0.0),),
+        range=intervals.constant(Interval(upper=0.0)),
+        torch="runtime.log_complement(x)",
+        summary="Logarithm of 1 minus the exponential of a negative number, without cancellation.",
+        tex=r"\log(1 - e^x)",
+    ),
+)
+
+SPECIAL = (*_ERROR_FUNCTIONS, *_GAMMA_FUNCTIONS, *_LINKS, *_SUMS_OF_EXPONENTIALS)

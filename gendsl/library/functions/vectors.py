@@ -7,7 +7,7 @@ from math import inf
 
 from gendsl.library.functions import intervals
 from gendsl.library.functions.spec import FunctionSpec, Kind
-from gendsl.types import BINARY, POSITIVE, REAL, Interval, Structured
+from gendsl.types import BINARY, COUNT, POSITIVE, REAL, Interval, Structured
 
 __all__ = ["REDUCTIONS", "VECTOR_FUNCTIONS"]
 
@@ -33,6 +33,11 @@ def _vector(
         summary=summary,
         tex=tex,
     )
+
+
+def _from_below(hulls: Sequence[Interval]) -> Interval:
+    """What a logarithm of a sum of exponentials may be, given its terms."""
+    return Interval(lower=hulls[0].lower, upper=inf)
 
 
 VECTOR_FUNCTIONS = (
@@ -71,6 +76,37 @@ VECTOR_FUNCTIONS = (
         r"\textstyle\prod_{j \le i} x_j",
         intervals.counted,
         "torch.cumprod(x, -1)",
+    ),
+    _vector(
+        "logcumsumexp",
+        "Logarithms of the running sums of exponentials, without overflow.",
+        r"\log \textstyle\sum_{j \le i} e^{x_j}",
+        _from_below,
+        "torch.logcumsumexp(x, -1)",
+    ),
+    _vector(
+        "cummax",
+        "The largest entry so far.",
+        r"\max_{j \le i} x_j",
+        intervals.same,
+        "torch.cummax(x, -1).values",
+        smooth=False,
+    ),
+    _vector(
+        "cummin",
+        "The smallest entry so far.",
+        r"\min_{j \le i} x_j",
+        intervals.same,
+        "torch.cummin(x, -1).values",
+        smooth=False,
+    ),
+    _vector(
+        "rank",
+        "How many entries are smaller, from 0; equal entries have the same rank.",
+        r"\textstyle\sum_j [x_j < x_i]",
+        intervals.constant(COUNT),
+        "runtime.rank(x)",
+        smooth=False,
     ),
     _vector(
         "sort",
@@ -151,10 +187,18 @@ REDUCTIONS = (
         smooth=False,
     ),
     _reduction(
+        "median",
+        "The middle value; the mean of the two in the middle where their number is even.",
+        r"\operatorname{med}_i x_i",
+        _average,
+        "torch.quantile(x, 0.5, dim=dim, keepdim=keepdim)",
+        smooth=False,
+    ),
+    _reduction(
         "logsumexp",
         "Logarithm of the sum of exponentials, without overflow.",
         r"\log \textstyle\sum_i e^{x_i}",
-        lambda hulls: Interval(lower=hulls[0].lower, upper=inf),
+        _from_below,
     ),
     _reduction(
         "any",
