@@ -16,7 +16,8 @@ import numpy as np
 from named_arrays import Named, aligned, each_member, union
 from reference_distributions import REFERENCES, log_probability
 from reference_functions import ELEMENTWISE, REDUCTIONS, numpy_function
-from scipy import special
+from reference_wrappers import log_interval, wrapped
+from scipy import integrate, special
 
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, walk
@@ -217,8 +218,38 @@ def evaluate(expr: ir.Expr, scope: Scope) -> Named:  # noqa: C901  one case a no
             return Named(plates, np.stack(arrays, len(plates)))
         case ir.LogProb(distribution=distribution, value=value):
             return _log_prob(distribution, evaluate(value, scope), expr.type.event, scope)
+        case ir.OdeInt():
+            return _odeint(expr, scope)
         case _:
             assert_never(expr)
+
+
+def _odeint(expr: ir.OdeInt, scope: Scope) -> Named:
+    """One member at a time, by scipy, to tolerances far below those of the default."""
+    given = [evaluate(e, scope) for e in (expr.state, expr.start, expr.times, *expr.args)]
+    names = [p.name for p in expr.function.params]
+
+    def member(*values: np.ndarray) -> np.ndarray:
+        z0, t0, times, *args = (np.asarray(v, dtype=float) for v in values)
+        if not all(np.isfinite(v).all() for v in (z0, t0, times, *args)):
+            return np.full(times.shape + z0.shape, np.nan)
+
+        def slope(t: float, flat: np.ndarray) -> np.ndarray:
+            seen = [np.array(t), flat.reshape(z0.shape), *args]
+            known = {n: Named((), v) for n, v in zip(names, seen, strict=True)}
+            body = evaluate(expr.function.body, Scope(scope.model, scope.sizes, known)).data
+            return np.broadcast_to(body, z0.shape).ravel()
+
+        asked, place = np.unique(times, return_inverse=True)
+        if asked.size == 0 or asked[-1] == t0:
+            return np.broadcast_to(z0, times.shape + z0.shape)
+        ends = (float(t0), float(asked[-1]))
+        found = integrate.solve_ivp(
+            slope, ends, z0.ravel(), method="DOP853", t_eval=asked, rtol=1e-12, atol=1e-13
+        )
+        return found.y.T[place].reshape(times.shape + z0.shape)
+
+    return each_member(member, given)
 
 
 def _spread_out(value: Named, plate: str, scope: Scope) -> Named:
@@ -322,6 +353,12 @@ def _entrywise(
     distribution: ir.Distribution, value: Named, scope: Scope
 ) -> tuple[tuple[str, ...], np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Plates, the value, the arguments, and the log density per independent entry."""
+    if distribution.parts:
+        plates, log = wrapped(distribution, value, scope, evaluate, _entrywise)
+        known = ~np.isnan(value.with_plates(plates))
+        tied = known.ndim - log.ndim
+        known = known.all(axis=tuple(range(-tied, 0))) if tied else known
+        return plates, value.with_plates(plates), {}, np.where(known, log, 0.0)
     spec = DISTRIBUTIONS[distribution.name]
     args = {name: evaluate(arg, scope) for name, arg in distribution.args}
     plates = union([value, *args.values()])
@@ -366,8 +403,10 @@ def _narrowing(
     scope: Scope,
 ) -> np.ndarray:
     """What conditioning on the declared type, or rounding to it, adds to the log density."""
-    spec = DISTRIBUTIONS[distribution.name]
     data = scope.values[variable.name].data
+    if distribution.parts:
+        return _narrowed_wrapper(variable, distribution, scope)
+    spec = DISTRIBUTIONS[distribution.name]
     match variable.type.support:
         case Interval(integer=True) if not spec.discrete:
             return _rounding(variable, distribution, args, scope)
@@ -385,6 +424,22 @@ def _narrowing(
             raise NotImplementedError(f"{variable.name}: narrowing to {kind}")
         case _:
             return np.array(0.0)
+
+
+def _narrowed_wrapper(
+    variable: ir.Variable, distribution: ir.Distribution, scope: Scope
+) -> np.ndarray:
+    declared, own = variable.type.support, distribution.type.support
+    assert isinstance(declared, type(own))
+    if not isinstance(declared, Interval) or not isinstance(own, Interval):
+        return np.array(0.0)
+    if declared.lower <= own.lower and declared.upper >= own.upper:
+        return np.array(0.0)
+    value = scope.values[variable.name]
+    ends = [Named((), np.array(end)) for end in (declared.lower, declared.upper)]
+    mass = log_interval(distribution, *ends, value, scope, evaluate, _entrywise)
+    outside = _outside(value.data, np.array(declared.lower), np.array(declared.upper))
+    return np.where(np.isnan(value.data), 0.0, outside - mass.with_plates(variable.axes))
 
 
 def _bounds(

@@ -7,16 +7,27 @@ what changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 
-__all__ = ["Argument", "Operation", "Ref", "Step", "Tape", "Untraceable", "map_refs", "record"]
+from gendsl.runtime.decompositions import DECOMPOSED
+
+__all__ = [
+    "Argument",
+    "Operation",
+    "Ref",
+    "Step",
+    "Tape",
+    "Untraceable",
+    "map_refs",
+    "record",
+    "record_pair",
+]
 
 aten = torch.ops.aten
 
@@ -45,39 +56,6 @@ RESHAPES = frozenset(
     }
 )
 VIEWS = frozenset({aten.view.default, aten._unsafe_view.default})
-DECOMPOSED: Mapping[Operation, Callable[..., Argument]] = get_decompositions(
-    [
-        aten.logsumexp,
-        aten.logaddexp,
-        aten._log_softmax,
-        aten._log_softmax_backward_data,
-        aten._softmax,
-        aten._softmax_backward_data,
-        aten.addmm,
-        aten.addmv,
-        aten.baddbmm,
-        aten.mvlgamma,
-        aten.softplus,
-        aten.softplus_backward,
-        aten.silu,
-        aten.silu_backward,
-        aten.gelu,
-        aten.gelu_backward,
-        aten.elu,
-        aten.leaky_relu,
-        aten.hardtanh,
-        aten.diagonal_backward,
-        aten.trace,
-        aten.addcmul,
-        aten.addcdiv,
-        aten.logit,
-        aten.logit_backward,
-        aten.sinc,
-        aten.tril,
-        aten.triu,
-    ]
-)
-"""Operations that are recorded as simpler ones."""
 PRODUCTS = frozenset({aten.mul.Tensor, aten.mul.Scalar})
 SUMS = frozenset({aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor, aten.sub.Scalar})
 CONSTANTS = frozenset(
@@ -138,13 +116,23 @@ def record(function: Callable[[Tensor], Tensor], point: Tensor) -> Tape:
     Raises:
         Untraceable: an operation depends on the values of the unknowns, or changes its input.
     """
+
+    def both(leaf: Tensor) -> tuple[Tensor, Tensor]:
+        value = function(leaf)
+        (gradient,) = torch.autograd.grad(value, leaf)
+        return value, gradient
+
+    return record_pair(both, point)
+
+
+def record_pair(function: Callable[[Tensor], tuple[Tensor, Tensor]], point: Tensor) -> Tape:
+    """The same for a function that gives both results itself, of a tensor with gradients."""
     recorder = _Recorder(point)
     try:
         with recorder:
             leaf = recorder.follow(point.detach().requires_grad_(), Ref(0))
             with torch.enable_grad():
-                value = function(leaf)
-                (gradient,) = torch.autograd.grad(value, leaf)
+                value, gradient = function(leaf)
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise Untraceable(f"{type(error).__name__}: {reason[:200]}") from error

@@ -19,7 +19,7 @@ from gendsl.semantics.supports import fits, found
 from gendsl.syntax import ast
 from gendsl.types import Index, Structured, Support, ValueType
 
-__all__ = ["too_large", "type_call", "verify_functions"]
+__all__ = ["check_argument", "parameter_type", "too_large", "type_call", "verify_functions"]
 
 MOST_OPERATIONS = 20_000
 DEEPEST = 200
@@ -59,7 +59,7 @@ def verify_functions(ctx: Context) -> None:
 def _verify(ctx: Context, fn: ast.Fn) -> None:
     arguments: dict[str, ir.Expr] = {}  # spans come from where the arguments are used
     for parameter in fn.parameters:
-        type_ = _parameter_type(ctx, parameter)
+        type_ = parameter_type(ctx, parameter)
         name = parameter.name.id
         if name in arguments:
             raise ctx.report.error(
@@ -71,7 +71,8 @@ def _verify(ctx: Context, fn: ast.Fn) -> None:
     _verify_result(ctx, fn, result)
 
 
-def _parameter_type(ctx: Context, parameter: ast.Parameter) -> ValueType:
+def parameter_type(ctx: Context, parameter: ast.Parameter) -> ValueType:
+    """The declared type of an argument of a `fn`."""
     type_, low, high = value_type(ctx, parameter.type)
     if low is not None or high is not None:
         raise ctx.report.error(
@@ -118,7 +119,7 @@ def _accepts(ctx: Context, wanted: Support, given: ir.Expr) -> bool:
     support = given.type.support
     if isinstance(wanted, Index) and isinstance(support, Index):
         return ctx.sizes.agree(wanted.size, support.size)
-    if isinstance(wanted, Structured) and wanted.kind in ("covariance", "correlation", "cholesky"):
+    if isinstance(wanted, Structured) and wanted.event_dim == 2:  # checked as they come
         return not isinstance(support, Index)
     if isinstance(wanted, Structured) and not isinstance(given, ir.Reference):
         return not isinstance(support, Index)
@@ -136,7 +137,7 @@ def type_call(ctx: Context, name: str, expr: ast.Call) -> ir.Expr:
     if ctx.nesting.written > MOST_WRITTEN:
         raise Poisoned  # reported when the bound was passed
     for parameter, arg in zip(fn.parameters, args, strict=True):
-        _check_argument(ctx, name, parameter, arg)
+        check_argument(ctx, name, parameter, arg)
     inner = ctx.inside(name, dict(zip(params, args, strict=True)), ctx.outermost or expr)
     result = replace(inner.typed(inner, fn.value), span=expr.span)
     operations, depth = _weight(ctx, result)
@@ -179,8 +180,9 @@ def _weight(ctx: Context, expr: ir.Expr) -> tuple[int, int]:
     return ctx.weights[id(expr)][1:]
 
 
-def _check_argument(ctx: Context, name: str, parameter: ast.Parameter, arg: ir.Expr) -> None:
-    wanted = _parameter_type(ctx, parameter)
+def check_argument(ctx: Context, name: str, parameter: ast.Parameter, arg: ir.Expr) -> None:
+    """Verify that a value may stand for an argument of the `fn` called `name`."""
+    wanted = parameter_type(ctx, parameter)
     same = ctx.agree(arg.type.event, wanted.event)
     if same and _accepts(ctx, wanted.support, arg):
         return

@@ -26,7 +26,7 @@ from gendsl.runtime.native.loops import Lazy, View
 from gendsl.runtime.native.steps import translate
 from gendsl.runtime.tracing import Tape
 
-__all__ = ["Native", "NotNative", "build", "cache_folder"]
+__all__ = ["Native", "NotNative", "build", "cache_folder", "loaded"]
 
 FLAGS = (
     "-O2",
@@ -42,8 +42,15 @@ FLAGS = (
     "-w",
 )
 
-MAX_STEPS = 2500
+MAX_STEPS = 60_000
 """Longer tapes take the compiler too long."""
+
+LONG = 400
+"""More statements than these are divided into functions."""
+
+ARGUMENTS = (
+    "const double *restrict x, double *restrict g, const double *const *c, double *restrict w"
+)
 
 MAX_ROOM = 50_000_000
 """Numbers in the workspace at most."""
@@ -110,7 +117,7 @@ def build(tape: Tape) -> Native:
         source = _source(emitter, tape)
     if emitter.room > MAX_ROOM:
         raise NotNative("its workspace would be too large")
-    return Native(_loaded(source), emitter, tape.samples[0].numel())
+    return Native(loaded(source), emitter, tape.samples[0].numel())
 
 
 def _source(emitter: CEmitter, tape: Tape) -> str:
@@ -124,12 +131,30 @@ def _source(emitter: CEmitter, tape: Tape) -> str:
         gradient = Lazy(gradient, (), tuple(tape.samples[0].shape))
     shape = tuple(tape.samples[0].shape)
     emitter.fill(View("g", 0, shape, (1,)), gradient)
-    constants = [f"const double *c{k} = c[{k}];" for k in range(len(emitter.constants))]
-    body = "\n".join([*constants, *emitter.code])
-    return (
-        f"{PREAMBLE}\ndouble gen_both(const double *restrict x, double *restrict g, "
-        f"const double *const *c, double *restrict w) {{\n{body}\nreturn {result};\n}}\n"
-    )
+    included = "\n".join(emitter.included.values())
+    functions, body = _parts(emitter) if len(emitter.code) > LONG else ("", _whole(emitter))
+    head = f"double gen_both({ARGUMENTS})"
+    return f"{PREAMBLE}\n{included}\n{functions}\n{head} {{\n{body}\nreturn {result};\n}}\n"
+
+
+def _whole(emitter: CEmitter) -> str:
+    """All statements in one function."""
+    held = [f"const double *c{k} = c[{k}];" for k in range(len(emitter.constants))]
+    return "\n".join([*held, *emitter.arrays(), *emitter.code])
+
+
+def _parts(emitter: CEmitter) -> tuple[str, str]:
+    """Functions of some statements each, and their calls: compilers are slow with long ones."""
+    names = [f"#define c{k} (c[{k}])" for k in range(len(emitter.constants))]
+    names += [f"#define {name} (w + {at})" for name, at in emitter.rooms.items()]
+    functions, calls = [], []
+    for start in range(0, len(emitter.code), LONG):
+        name, code = f"part_{start}", "\n".join(emitter.code[start : start + LONG])
+        functions.append(
+            f"static __attribute__((noinline)) void {name}({ARGUMENTS}) {{\n{code}\n}}"
+        )
+        calls.append(f"{name}(x, g, c, w);")
+    return "\n".join([*names, *functions]), "\n".join(calls)
 
 
 @cache
@@ -178,7 +203,12 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "gendsl"
 
 
-def _loaded(source: str) -> ctypes.CDLL:
+def loaded(source: str) -> ctypes.CDLL:
+    """The machine code of a C source, built or from the cache.
+
+    Raises:
+        NotNative: there is no compiler, or it refuses.
+    """
     text = "\n".join([source, _machine(), *FLAGS])
     name = hashlib.sha256(text.encode()).hexdigest()[:32] + ".so"
     folder = _kept_in()

@@ -37,6 +37,8 @@ class CEmitter:
         code: the statements so far.
         constants: the arrays that the function is given.
         room: how many numbers its workspace holds.
+        rooms: where in it each array starts, by its name.
+        included: functions that it calls, by name.
     """
 
     def __init__(self, tape: Tape) -> None:
@@ -45,12 +47,18 @@ class CEmitter:
         self.code: list[str] = []
         self.constants: list[Tensor] = []
         self.room = 0
+        self.rooms: dict[str, int] = {}
+        self.included: dict[str, str] = {}
         self.values: dict[int, Operand] = {0: _whole("x", tape.samples[0].shape)}
         self.uses: Counter[int] = Counter()
         everything = [(s.args, s.kwargs) for s in tape.steps]
         map_refs(everything, lambda r: self.uses.update([r.number]))
         map_refs([tape.value, tape.gradient], lambda r: self.uses.update([r.number, r.number]))
         self._held: dict[int, View] = {}
+
+    def arrays(self) -> list[str]:
+        """Declarations of the arrays in the workspace."""
+        return [f"double *restrict {name} = w + {at};" for name, at in self.rooms.items()]
 
     # Operands
 
@@ -89,7 +97,7 @@ class CEmitter:
     def new(self, shape: Sequence[int]) -> View:
         """Room for an array."""
         name = f"w{self.room}_"
-        self.code.append(f"double *restrict {name} = w + {self.room};")
+        self.rooms[name] = self.room
         self.room += max(1, prod(shape))
         return _whole(name, shape)
 

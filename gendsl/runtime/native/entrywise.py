@@ -34,6 +34,8 @@ ENTRYWISE: dict[str, str] = {
     "ceil": "ceil({0})",
     "lgamma": "lgamma({0})",
     "digamma": "gen_digamma({0})",
+    "special_log_ndtr": "gen_log_ndtr({0})",
+    "special_erfcx": "gen_erfcx({0})",
     "sgn": "(({0} > 0) - ({0} < 0))",
     "sign": "(({0} > 0) - ({0} < 0))",
     "sigmoid": "(1 / (1 + exp(-{0})))",
@@ -90,6 +92,15 @@ static double gen_digamma(double x) {
   double f = 1 / (x * x);
   return r + log(x) - 0.5 / x - f * (1.0/12 - f * (1.0/120 - f * (1.0/252 - f * (1.0/240
     - f * (5.0/660 - f * (691.0/32760 - f / 12))))));
+}
+static double gen_erfcx(double x) {
+  if (x < 25) return exp(x * x) * erfc(x);
+  double f = 0.5 / (x * x);
+  return M_2_SQRTPI / 2 / x * (1 - f * (1 - 3 * f * (1 - 5 * f * (1 - 7 * f))));
+}
+static inline double gen_log_ndtr(double x) {
+  double t = x * M_SQRT1_2;
+  return x < -1 ? log(gen_erfcx(-t) / 2) - t * t : log1p(-erfc(t) / 2);
 }
 static inline long gen_wrap(long i, long n) { return i < 0 ? i + n : i; }
 static inline double gen_max(double a, double b) { return isnan(a) || a > b ? a : b; }

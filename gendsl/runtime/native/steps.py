@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from gendsl.runtime.native.emit import CEmitter, NotNative, Operand
+from gendsl.runtime.native.factors import FACTORS
 from gendsl.runtime.native.places import PLACES
+from gendsl.runtime.native.solvers import INTEGRATIONS
 from gendsl.runtime.native.sums import SUMS
 from gendsl.runtime.native.views import VIEWS
 from gendsl.runtime.tracing import Step
 
 __all__ = ["translate"]
 
-HANDLERS = {**VIEWS, **SUMS, **PLACES}
+HANDLERS = {**VIEWS, **SUMS, **PLACES, **FACTORS, **INTEGRATIONS}
 
 
 def translate(c: CEmitter, name: str, step: Step, number: int) -> Operand:
