@@ -24,7 +24,7 @@ from gendsl.runtime.noncentred import noncentred
 from gendsl.runtime.program import Executable
 from gendsl.semantics.moving import followers
 
-__all__ = ["Density", "Unknown", "WithParams"]
+__all__ = ["Density", "Unknown", "WithParams", "is_latent"]
 
 
 class WithParams(Messenger):
@@ -203,12 +203,13 @@ def _without_empty(trace: Trace) -> Trace:
     return trace
 
 
-def _is_latent(site: Any) -> bool:  # noqa: ANN401  a message of Pyro's
+def is_latent(site: Any) -> bool:  # noqa: ANN401  a message of Pyro's
+    """Whether a site of a trace draws a latent."""
     return site["type"] == "sample" and not site["is_observed"] and not site_is_subsample(site)
 
 
 def _is_enumerated(site: Any) -> bool:  # noqa: ANN401
-    return _is_latent(site) and site["fn"].has_enumerate_support
+    return is_latent(site) and site["fn"].has_enumerate_support
 
 
 def _unknowns(trace: Trace, params: WithParams) -> tuple[Unknown, ...]:
@@ -216,7 +217,7 @@ def _unknowns(trace: Trace, params: WithParams) -> tuple[Unknown, ...]:
     found = [_unknown(n, start.shape, limits, param=True) for n, (start, limits) in seen]
     for name, site in trace.nodes.items():
         message: Any = site
-        if _is_latent(message) and not _is_enumerated(message):
+        if is_latent(message) and not _is_enumerated(message):
             shape = message["value"].shape
             found.append(_unknown(name, shape, message["fn"].support, param=False))
     return tuple(found)

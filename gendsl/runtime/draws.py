@@ -21,7 +21,7 @@ from pyro.poutine.trace_struct import Trace
 from torch import Tensor
 
 from gendsl.ir import nodes as ir
-from gendsl.runtime.density import WithParams
+from gendsl.runtime.density import WithParams, is_latent
 from gendsl.runtime.forward import every_path, sampled_path
 from gendsl.runtime.moving import FollowSupport, following
 from gendsl.runtime.noncentred import noncentred
@@ -88,9 +88,11 @@ class Batch:
     def _model(self) -> ir.Model:
         return self.executable.model
 
-    def _function(self, count: int) -> Callable[[], None]:
+    def _function(self, count: int, *, recovered: bool = False) -> Callable[[], None]:
+        """The program for `count` draws; where latents are `recovered`, all that it computes."""
+        executable = self.executable.when_recovered() if recovered else self.executable
         inner = noncentred(
-            following(self.executable.run, dict.fromkeys(self.moving, FollowSupport())),
+            following(executable.run, dict.fromkeys(self.moving, FollowSupport())),
             self.noncentred,
         )
 
@@ -109,7 +111,7 @@ class Batch:
     ) -> Trace:
         """One trace of `count` draws, with batched `values` of latent sites given."""
         with torch.no_grad(), WithParams(params), Renewing(values, known or {}):
-            return poutine.trace(self._function(count)).get_trace()
+            return poutine.trace(self._function(count, recovered=True)).get_trace()
 
     def recover(
         self, count: int, values: Mapping[str, Tensor], params: Mapping[str, Tensor]
@@ -132,7 +134,11 @@ class Batch:
             trace: Trace = poutine.trace(sampled).get_trace()
         for name, site in empty.seen.items():
             trace.add_node(name, **site)
-        return trace
+        if self.executable.program.recovered is None:
+            return trace
+        sites: dict[str, Any] = dict(trace.nodes.items())
+        drawn: dict[str, Tensor] = {n: s["value"] for n, s in sites.items() if is_latent(s)}
+        return self.trace(count, {**values, **drawn}, params)
 
     def _paths(
         self, count: int, values: Mapping[str, Tensor], params: Mapping[str, Tensor]
