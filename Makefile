@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check format docs pictures clean
+.PHONY: help demo test test-slow test-posteriors test-examples check format docs gallery clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -18,7 +18,7 @@ define DEMO
 endef
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gendsl needs Python 3.11 or newer")'
@@ -35,6 +35,12 @@ test: $(STAMP) ## run the tests, without the slow ones
 test-slow: $(STAMP) ## run the slow tests
 	$(BIN)/pytest -n 2 --dist worksteal -q -m slow
 
+test-posteriors: $(STAMP) ## compare posteriors with those of posteriordb, one at a time
+	$(BIN)/pytest -q -m slow tests/posteriordb/test_posteriors.py
+
+test-examples: $(STAMP) ## fit every example: known answers, and data drawn from the models
+	$(BIN)/pytest -n 2 --dist worksteal -q tests/examples/test_examples.py tests/examples/test_simulated.py
+
 check: $(STAMP) ## lint, formatting, types, import contracts, house rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,13 +56,9 @@ docs: $(STAMP) ## write the generated pages and diagrams
 	$(BIN)/python -m gendsl.library.reference docs/reference
 	$(BIN)/python -m gendsl.inspection.reference docs
 
-pictures: $(STAMP) ## refit three examples and redraw the plots of the gallery
-	set -e; for pair in varying_intercepts:forest gaussian_mixture:predictive change_point:predictive; do \
-	  name=$${pair%:*}; kind=$${pair#*:}; folder=$$(mktemp -d); \
-	  $(BIN)/gendsl fit examples/$$name/model.gen --data examples/$$name/data.csv --seed 1 --quiet --out $$folder/run; \
-	  $(BIN)/gendsl plot $$folder/run --kind $$kind; \
-	  cp $$folder/run/plots/$$kind.png docs/images/$$name-$$kind.png; rm -r $$folder; \
-	done
+gallery: $(STAMP) ## refit the examples that changed, and redraw the plots of the gallery
+	$(BIN)/python examples/write_pictures.py
+	$(BIN)/python -m gendsl.inspection.reference docs
 
 clean: ## remove caches, builds and the demo's result (keeps .venv)
 	rm -rf build dist demo-run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

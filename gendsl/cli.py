@@ -11,7 +11,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -88,7 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Names of files and labels may hold what the terminal cannot show.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    return _guarded(lambda: _dispatch(given))
+    status = _guarded(lambda: _dispatch(given))
+    if arguments is None and status in (INTERRUPTED, TERMINATED):
+        _end(status)
+    return status
+
+
+def _end(status: int) -> NoReturn:
+    """End the process now, with this status.
+
+    CPython remembers an interrupt that has hit generated code (`exec`), and kills itself with the
+    signal when it ends, although the interrupt has been dealt with.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
 
 
 def _dispatch(given: list[str]) -> int:

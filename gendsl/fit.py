@@ -20,7 +20,13 @@ from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import resolve_device, resolve_dtype
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
-from gendsl.runtime.evaluation import Evaluation, pointwise, scored, verify_scorable
+from gendsl.runtime.evaluation import (
+    Evaluation,
+    pointwise,
+    scored,
+    verify_scorable,
+    verify_steps_known,
+)
 from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import recovered
 from gendsl.runtime.predicting import predictive
@@ -170,7 +176,7 @@ class Fit:
             DataError: the data do not fit the model, or a `param` would need new members.
         """
         bound = self._bound(data, columns, index_base, frozenset())
-        verify_parents(self.compiled.checked.ir, bound, self._windows())
+        verify_parents(self.compiled.checked.ir, bound, self._windows(), continues=True)
         found = self._predict(bound, draws, seed, identity=False)
         return self._labelled("predictions", found, bound)
 
@@ -234,9 +240,10 @@ class Fit:
             DataError: the data do not fit the model, or the rows have discrete latents.
         """
         bound = self._bound(data, columns, index_base, self._observed())
-        verify_parents(self.compiled.checked.ir, bound, self._windows())
+        verify_parents(self.compiled.checked.ir, bound, self._windows(), continues=False)
         verify_scorable(self.compiled.checked.ir, point=self.kind == "point")
         replay = self._replay(bound, draws, seed, identity=False)
+        verify_steps_known(self.compiled.checked.ir, replay.known)
         return scored(replay.run(pointwise, missing=bound.missing))
 
     def _windows(self) -> frozenset[str]:

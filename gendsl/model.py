@@ -23,8 +23,8 @@ from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.failures import in_words
-from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.generation import drawn
+from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import merged
 from gendsl.runtime.program import executable
 from gendsl.runtime.rebasing import is_improper

@@ -147,7 +147,7 @@ class Structured:
     """A support of whole vectors or matrices (or an angle): `kind` is the language's word.
 
     ``event_dim`` last event axes belong to it: ordered, simplex, zero_sum, unit_vector have
-    one, covariance, correlation and cholesky two, angle none.
+    one, covariance, correlation and their Cholesky factors two, angle none.
     """
 
     kind: str
@@ -175,6 +175,7 @@ STRUCTURED_EVENT_DIM = {
     "covariance": 2,
     "correlation": 2,
     "cholesky": 2,
+    "cholesky_correlation": 2,
 }
 
 Support = Interval | Index | Structured

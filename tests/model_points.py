@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from named_arrays import Named
 from pyro import poutine
 from pyro.poutine.util import site_is_subsample
 from reference import Scope, _let_value, evaluate, log_density, with_lets
+from reference_wrappers import legal_values
 from scipy import special
 
 from gendsl.compiler import Compiled
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import traits_of
 from gendsl.ir.traversal import equation_expressions, walk
-from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import bind, raw_data
 from gendsl.runtime.density import Density, WithParams
@@ -30,7 +32,7 @@ from gendsl.runtime.draws import Batch
 from gendsl.runtime.posterior import site_values as site_values_of
 from gendsl.runtime.program import Executable, executable
 from gendsl.semantics.supports import is_discrete
-from gendsl.types import Index, Interval, Structured, Support
+from gendsl.types import BINARY, Index, Interval, Structured, Support
 
 __all__ = [
     "Point",
@@ -172,9 +174,7 @@ def _missing(variable: ir.Variable, value: np.ndarray, rng: np.random.Generator)
 
 def _tied(variable: ir.Variable) -> int:
     support = variable.type.support
-    ties = [
-        DISTRIBUTIONS[e.distribution.name].event_dim for e in variable.equations if e.distribution
-    ]
+    ties = [traits_of(e.distribution).event_dim for e in variable.equations if e.distribution]
     return max([support.event_dim if isinstance(support, Structured) else 0, *ties])
 
 
@@ -184,10 +184,20 @@ def _draw(
     support = variable.type.support
     low, high = _limits(variable, scope, shape)
     distribution = next((e.distribution for e in variable.equations if e.distribution), None)
-    if distribution is not None and distribution.name == "Multinomial":
+    if distribution is not None and distribution.name in ("Multinomial", "DirichletMultinomial"):
         return _multinomial(variable, distribution, scope, shape, rng)
     if isinstance(support, Interval):
-        return _in_interval(support, low, high, shape, rng)
+        value = _in_interval(support, low, high, shape, rng)
+        if (
+            variable.role == "input"
+            and support == BINARY
+            and len(set(shape[-2:])) == 1 < len(shape)
+        ):
+            return _neighbours(value)
+        if distribution is None or not distribution.parts:
+            return value
+        spread = partial(_spread_over, variable, scope=scope, shape=shape)
+        return legal_values(distribution, value, spread, rng)
     return _in_support(support, shape, scope.sizes, rng)
 
 
@@ -204,7 +214,7 @@ def _limits(
             continue
         args = dict(equation.distribution.args)
         match equation.distribution.name:
-            case "Uniform":
+            case "Uniform" | "DiscreteUniform":
                 bounds.append((args["low"], args["high"]))
             case "Pareto":
                 bounds.append((args["scale"], None))
@@ -276,7 +286,17 @@ def _in_support(
             if isinstance(support, Structured) and support.kind == "correlation":
                 scale = np.sqrt(np.diagonal(value, axis1=-2, axis2=-1))
                 value = value / (scale[..., None] * scale[..., None, :])
+            if isinstance(support, Structured) and support.kind == "cholesky_correlation":
+                value = np.linalg.cholesky(value)
+                value = value / np.linalg.norm(value, axis=-1, keepdims=True)
             return value
+
+
+def _neighbours(value: np.ndarray) -> np.ndarray:
+    """A square of zeros and ones, made that of a connected graph; some models need one."""
+    size = value.shape[-1]
+    above = np.triu(np.maximum(value, np.eye(size, k=1)), 1)
+    return above + np.swapaxes(above, -1, -2)
 
 
 def _multinomial(

@@ -716,9 +716,14 @@ class Maker:
         observed = keyword == "observe"
         kinds = [self._draw_real] * 3 + [self._draw_positive] * 2
         kinds += [self._draw_unit, self._draw_vector, self._draw_narrow, self._draw_ordered]
+        kinds += [self._draw_between]
         kinds += [self._draw_flat] if not observed else [self._draw_count] * 3
         kinds += [self._draw_category, self._draw_angle] if observed else []
-        type_, right, kind, event = self.pick(kinds)(at)
+        draw = self.pick(kinds)
+        type_, right, kind, event = draw(at)
+        if draw == self._draw_between and not observed and self.held_used:
+            self.held_used.clear()  # the support of a latent may not move with what is summed out
+            return
         missing = observed and self.chance(0.25)
         held = [e.held for e in self.entries if e.name in self.held_used]
         if held and not frozenset().union(*held) <= frozenset(axes):
@@ -768,6 +773,13 @@ class Maker:
                 )
             )
             return f"count[{size}]", law, "count", (size,)
+        if self.chance(0.3):  # zero-truncated, or cut at both ends
+            rate, p = self.positive_param(at), self.unit_param(at)
+            law = self.pick(
+                (f"Poisson({rate})", f"Geometric({p})", f"NegativeBinomial({rate}, {p})")
+            )
+            bounds = self.pick(("1, inf", "2, 9", "0, 4"))
+            return f"integer({bounds}){self.shape(at.event)}", law, "count", at.event
         return f"count{self.shape(at.event)}", self.count_law(at), "count", at.event
 
     def _draw_category(self, at: Where):
@@ -818,10 +830,27 @@ class Maker:
         name = self.pick(("Normal", "Cauchy", "Laplace", "Logistic"))
         low, high = self.pick((("0", "inf"), ("-1", "2"), ("-inf", "1.5"), ("0.5", "inf")))
         law = f"{name}(tanh({loc}), {scale})"
+        if self.chance(0.3):
+            law = f"StudentT(1 + {self.positive_param(at)}, tanh({loc}), {scale})"
         if (low, high) == ("0", "inf") and self.chance(0.5):
             law = self.pick((f"StudentT(3, 0, {scale})", f"{name}(0, {scale})"))
         kind = "positive" if float(low) >= 0 else "real"
         return f"real({low}, {high}){self.shape(at.event)}", law, kind, at.event
+
+    def _draw_between(self, at: Where):
+        """Bounds that depend on other quantities."""
+        lagging, self.lagging = self.lagging, False
+        low, width = f"tanh({self.param(at, 'real')})", self.positive_param(at)
+        self.lagging = lagging
+        uniform, normal = f"Uniform({low}, {low} + {width})", self.param(at, "real")
+        law = self.pick((uniform, f"Normal(tanh({normal}), 1)", f"Pareto({width}, 2)"))
+        if law.startswith("Uniform"):
+            return f"real{self.shape(at.event)}", law, "real", at.event
+        if law.startswith("Pareto"):
+            return f"positive{self.shape(at.event)}", law, "positive", at.event
+        law = self.pick((law, "Flat()")) if not self.lagging else law
+        high = self.pick(("inf", f"{low} + {width}"))
+        return f"real({low}, {high}){self.shape(at.event)}", law, "real", at.event
 
     def _draw_ordered(self, at: Where):
         size = self.size()

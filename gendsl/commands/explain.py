@@ -13,6 +13,7 @@ from gendsl.diagnostics import DataError, Diagnostic, nearest
 from gendsl.explanations import all_codes, explain
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.spec import DistributionSpec
+from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
 from gendsl.library.functions import FUNCTIONS, OPERATOR_FUNCTIONS
 from gendsl.library.functions.spec import FunctionSpec, Kind
 from gendsl.library.methods import LATER, METHODS, MethodSpec
@@ -54,6 +55,8 @@ def _explained(word: str) -> Iterator[str]:
         return _code(word.upper(), *code)
     if word in DISTRIBUTIONS:
         return _distribution(DISTRIBUTIONS[word])
+    if word in WRAPPERS:
+        return _wrapper(WRAPPERS[word])
     if word in functions:
         return _function(functions[word])
     if word in operators:
@@ -63,7 +66,7 @@ def _explained(word: str) -> Iterator[str]:
     if word in LATER:
         return iter([f"{word}: {LATER[word]}; a later version brings it"])
     numbered = re.fullmatch(r"(?i:gd)\d*", word)
-    near = None if numbered else nearest(word, [*DISTRIBUTIONS, *functions, *METHODS])
+    near = None if numbered else nearest(word, [*DISTRIBUTIONS, *WRAPPERS, *functions, *METHODS])
     remedy = f"did you mean `{near}`?" if near else "`gendsl explain` lists the codes"
     message = f"no code, distribution, function or method is called `{word}`"
     raise DataError([Diagnostic("GD832", message, help=remedy)])
@@ -90,19 +93,30 @@ def _distribution(spec: DistributionSpec) -> Iterator[str]:
     yield " or ".join(spec.signature(form) for form in spec.forms)
     yield ""
     yield from _wrapped(spec.summary)
+    yield from _parameters(spec)
+    support = str(spec.support) if not callable(spec.support) else getdoc(spec.support) or ""
+    rank = "" if callable(spec.support) else ("", " vectors", " matrices")[spec.event_dim]
+    yield from _wrapped(f"support: {support}{rank}", "  ", "")
+    kind = "mass" if spec.discrete else "density"
+    yield f"log {kind} (TeX): {spec.density}"
+
+
+def _parameters(spec: DistributionSpec) -> Iterator[str]:
     if spec.params:
         yield ""
     width = max((len(p.name) for p in spec.params), default=0)
     for p in spec.params:
-        shape = "[K]" if p.event_dim == 1 else "[K, K]" if p.event_dim == 2 else ""
         default = "" if p.default is None else f", {p.default:g} if left out"
-        yield f"  {p.name:<{width}}  {p.meaning}: {p.support}{shape}{default}"
+        yield f"  {p.name:<{width}}  {p.meaning}: {p.support}{p.shape}{default}"
     yield ""
-    support = str(spec.support) if not callable(spec.support) else getdoc(spec.support) or ""
-    vectors = " vectors" if spec.event_dim == 1 and not callable(spec.support) else ""
-    yield from _wrapped(f"support: {support}{vectors}", "  ", "")
-    kind = "mass" if spec.discrete else "density"
-    yield f"log {kind} (TeX): {spec.density}"
+
+
+def _wrapper(spec: WrapperSpec) -> Iterator[str]:
+    yield " or ".join(spec.calls)
+    yield ""
+    yield from _wrapped(spec.summary)
+    yield from _parameters(spec)
+    yield f"log density (TeX): {spec.density}"
 
 
 def _function(spec: FunctionSpec) -> Iterator[str]:
@@ -113,7 +127,8 @@ def _function(spec: FunctionSpec) -> Iterator[str]:
         yield f"{x} {spec.operator} {more[0]}" if more else f"{spec.operator} {x}"
     else:
         rest = ", ..." if spec.variadic else ", axis" if spec.kind is Kind.REDUCTION else ""
-        yield f"{spec.name}({', '.join(spec.params)}{rest})"
+        params = [*spec.params, *(f"{p} = ..." for p in spec.optional)]
+        yield f"{spec.name}({', '.join(params)}{rest})"
     yield ""
     yield from _wrapped(spec.summary)
     narrow = [

@@ -45,13 +45,15 @@ class Arguments:
             tuple(v.name for v in observed if is_imputed(model, v)),
         )
 
-    def signature(self, kept: str | None) -> ast.arguments:
+    def signature(self, kept: str | None, recovered: str | None) -> ast.arguments:
         """Keywords alone; what is observed may be left out, and is drawn then."""
         required = [a for _, a in (*self.sizes, *self.inputs)]
         optional = [(a, ast.Constant(None)) for _, a in self.observed]
         optional += [(a, ast.Constant(None if v in self.imputed else True)) for v, a in self.known]
         if kept is not None:
             optional.append((kept, ast.Constant(None)))
+        if recovered is not None:
+            optional.append((recovered, ast.Constant(value=False)))
         keywords = [ast.arg(a) for a in required] + [ast.arg(a) for a, _ in optional]
         defaults: list[ast.expr | None] = [None] * len(required)
         defaults += [value for _, value in optional]

@@ -17,6 +17,7 @@ from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.spec import DistributionSpec, Form
 from gendsl.library.distributions.wrappers import WRAPPERS
 from gendsl.semantics.narrowing import Narrowing, narrowing
+from gendsl.semantics.supports import hull
 from gendsl.types import Index, Interval, Size, Structured, Support
 
 __all__ = ["DistributionEmitter"]
@@ -64,6 +65,8 @@ class DistributionEmitter:
         if kind.entry == "flat":
             return self.flat(variable, known)
         code = self.law(distribution, event)
+        if known is not None and self._depends_on_data(distribution):
+            _tolerate(code)
         code = self._entry(code, variable, distribution, kind)
         if _is_ordered(variable.type.support):
             code, own = self._ordered(code, variable, kind), 1
@@ -180,6 +183,14 @@ class DistributionEmitter:
         """Whether the support depends on an unknown, which may leave an observed value outside."""
         return bool(self.unknown & set(references(*support_arguments(distribution))))
 
+    def _depends_on_data(self, distribution: ir.Distribution) -> bool:
+        """Whether what stands for a missing value may lie outside a continuous support."""
+        support = distribution.type.support
+        continuous = isinstance(support, Interval) and not support.integer
+        hulls = [hull(a.type.support) for a in support_arguments(distribution)]
+        fixed = all(h.lower == h.upper for h in hulls)
+        return continuous and not fixed and not self._moves(distribution)
+
     # Narrowing
 
     def _entry(
@@ -261,6 +272,15 @@ class _Shape:
         if len(event) == count and not scalars:
             return _Shape(count, lead=False, filled=False)
         return _Shape(count, bool(event), filled=True)
+
+
+def _tolerate(code: ast.expr) -> None:
+    """Let a distribution give values outside its support density 0, instead of refusing them."""
+    while isinstance(code, ast.Call) and isinstance(code.func, ast.Attribute):
+        if not isinstance(code.func.value, ast.Call):
+            code.keywords.append(ast.keyword("validate_args", ast.Constant(value=False)))
+            return
+        code = code.func.value
 
 
 def _independent(code: ast.expr, axes: int) -> ast.expr:

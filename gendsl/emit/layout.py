@@ -46,6 +46,7 @@ RESERVED = {
     "kept",
     "lagged",
     "once",
+    "recovered",
     "spread",
     "take",
 }
@@ -134,6 +135,7 @@ class Names:
         self.sizes = self.dims | {p: self._fresh(f"n_{p}") for p in plates}
         self.plates = {p: self._fresh(f"{p}_plate") for p in plates}
         self.kept = "kept"
+        self.recovered = "recovered"
 
     def _fresh(self, wish: str) -> str:
         candidate = wish

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass, field, replace
 
 from gendsl.emit import pycode as py
-from gendsl.emit.arguments import Arguments, aligned_data, computed_sizes
+from gendsl.emit.arguments import Arguments, aligned_data, computed_sizes, is_imputed
 from gendsl.emit.chains import Chain, chains_of
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
@@ -15,14 +15,20 @@ from gendsl.emit.main_part import main_part
 from gendsl.emit.observed import ObservedEmitter
 from gendsl.emit.prelude import PRELUDE
 from gendsl.emit.rendering import rendered
-from gendsl.emit.scans import scanned
+from gendsl.emit.scans import scanned, steps_of
 from gendsl.emit.setting import Setting
 from gendsl.emit.sites import SiteEmitter, Statement, in_order, window_of
 from gendsl.emit.stepped import SteppedEmitter
 from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, fixed_lets, references
+from gendsl.ir.traversal import (
+    equation_expressions,
+    fixed_lets,
+    references,
+    reported_lets,
+    variable_expressions,
+)
 from gendsl.semantics.moving import followers
 from gendsl.semantics.supports import is_discrete
 from gendsl.source import Source, Span
@@ -45,6 +51,8 @@ class Program:
         known: (variable, argument) of the boolean masks of known entries.
         imputed: optional variables whose missing entries are latents of the program.
         kept: the argument that takes constants of the data of the fit, if there are any.
+        recovered: the argument that says whether summed-out latents have their values, so that
+            what is only computed from these can be; if there is such.
         windows: observed variables that depend on their own past, or on what has none at the
             first steps of a sequence, and the first step at which their general equation holds.
         chains: hidden Markov chains, which are summed out along their sequences.
@@ -62,6 +70,7 @@ class Program:
     known: tuple[tuple[str, str], ...]
     imputed: tuple[str, ...]
     kept: str | None
+    recovered: str | None
     windows: tuple[tuple[str, int], ...]
     chains: tuple[Chain, ...]
     steps: tuple[tuple[str, int], ...]
@@ -80,7 +89,9 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
     doc: list[ast.stmt] = [ast.Expr(py.text(model.doc.strip()))] if model.doc else []
     everything = [*doc, *body] or [ast.Pass()]
     kept = names.kept if setting.kept else None
-    function = ast.FunctionDef("model", arguments.signature(kept), everything, [], None)
+    recovered = names.recovered if any(s.deferred for s in statements) else None
+    signature = arguments.signature(kept, recovered)
+    function = ast.FunctionDef("model", signature, everything, [], None)
     constants = computed_sizes(model, setting, closed=True)
     prelude = "\n\n\n".join(PRELUDE[n].strip("\n") for n in sorted(setting.used))
     text = rendered(function)
@@ -97,6 +108,7 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         arguments.known,
         arguments.imputed,
         kept,
+        recovered,
         _windows(model),
         chains_of(model),
         tuple(
@@ -184,7 +196,23 @@ def _statements(model: ir.Model, plan: Plan, setting: Setting) -> list[Statement
             case "observed":
                 found += observed.statements(variable)
     found += [sites.energy(e, i + 1) for i, e in enumerate(model.energies)]
-    return in_order(found)
+    return in_order(_deferred(model, plan, found))
+
+
+def _deferred(model: ir.Model, plan: Plan, statements: list[Statement]) -> list[Statement]:
+    """The statements, last those for the results alone that wait for summed-out latents."""
+    imputed = {v.name for v in model.of_role("observed") if is_imputed(model, v)}
+    summed = {n for n in imputed if is_discrete(model.variable(n).type.support)}
+    summed |= set(plan.enumerated)
+    reported = reported_lets(model)
+    tainted = set(summed)
+    for variable in model.of_role("let"):
+        if tainted & set(references(*variable_expressions(variable))):
+            tainted.add(variable.name)
+    waiting = reported & tainted
+    waiting |= {steps_of(n) for n in waiting}
+    marked = [replace(s, deferred=bool(s.makes & waiting)) for s in statements]
+    return sorted(marked, key=lambda s: s.deferred)
 
 
 # Plates
@@ -221,20 +249,28 @@ def _grouped(setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
     """Statements in their order, neighbours with the same plates in one `with`."""
     groups: list[tuple[Statement, list[ast.stmt]]] = []
     for statement in statements:
-        key = (statement.plates, statement.window)
-        if groups and (groups[-1][0].plates, groups[-1][0].window) == key:
+        if groups and _together(groups[-1][0], statement):
             groups[-1][1].extend(statement.code)
         else:
             groups.append((statement, list(statement.code)))
     result: list[ast.stmt] = []
+    later: list[ast.stmt] = []
     for statement, code in groups:
+        chosen = later if statement.deferred else result
         if not statement.plates:
-            result.extend(code)
+            chosen.extend(code)
             continue
         plates = setting.layout.ordered(statement.plates)
         items = [ast.withitem(_plate(setting, p, statement)) for p in plates]
-        result.append(ast.With(items, code))
+        chosen.append(ast.With(items, code))
+    if later:
+        result.append(ast.If(py.name(setting.names.recovered), later, []))
     return result
+
+
+def _together(a: Statement, b: Statement) -> bool:
+    """Whether two statements stand in one `with`."""
+    return (a.plates, a.window, a.deferred) == (b.plates, b.window, b.deferred)
 
 
 def _plate(setting: Setting, plate: str, statement: Statement) -> ast.expr:

@@ -9,7 +9,12 @@ from gendsl.emit.setting import Step
 from gendsl.emit.sites import SiteEmitter, Statement, needed
 from gendsl.ir import nodes as ir
 
-__all__ = ["scanned"]
+__all__ = ["scanned", "steps_of"]
+
+
+def steps_of(name: str) -> str:
+    """What the loop makes that computes the recurring let `name` and those with it."""
+    return f"the steps of {name}"
 
 
 def scanned(sites: SiteEmitter, group: tuple[ir.Variable, ...]) -> list[Statement]:
@@ -28,7 +33,7 @@ def scanned(sites: SiteEmitter, group: tuple[ir.Variable, ...]) -> list[Statemen
     loop = ast.For(ast.Name(step.number, ast.Store()), numbers, body, [], None)
     needs = frozenset[str]().union(*(needed(v) for v in group)) - {v.name for v in group}
     made = frozenset(v.name for v in group)
-    marker = f"the steps of {group[0].name}"
+    marker = steps_of(group[0].name)
     code: list[ast.stmt] = [*step.before, *empty, py.mark(loop, group[0].span)]
     result = [Statement(frozenset(), tuple(code), makes=frozenset({marker}), needs=needs)]
     for variable in group:

@@ -38,6 +38,7 @@ class Statement:
         window: names the sequence that is cut short in them.
         makes: the variables that have their values after them.
         needs: the variables whose values they use.
+        deferred: they are run only when latents that are summed out have been recovered.
     """
 
     plates: frozenset[str]
@@ -45,6 +46,7 @@ class Statement:
     window: Window | None = None
     makes: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+    deferred: bool = False
 
 
 def in_order(statements: list[Statement]) -> list[Statement]:

@@ -10,6 +10,7 @@ from gendsl.ir.traversal import (
     distribution_expressions,
     distributions,
     references,
+    reported_lets,
     variable_expressions,
     walk,
 )
@@ -44,9 +45,10 @@ def _obstacles(model: ir.Model, latent: ir.Variable) -> list[Obstacle]:
     found: list[Obstacle] = []
     if latent.type.event:
         found.append(Obstacle(latent.name, "its entries form one value; give them a plate"))
+    reported = reported_lets(model)
     for variable in model.variables:
         exprs = variable_expressions(variable)
-        if not tainted & set(references(*exprs)):
+        if variable.name in reported or not tainted & set(references(*exprs)):
             continue
         if variable.role == "let":
             tainted.add(variable.name)

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from gendsl.compiler import Compiled, compile_source
@@ -32,18 +34,6 @@ STAGES: Mapping[str, str] = {
     "GD9": "Parts of the language that this version cannot run",
 }
 """The first digit of a code tells the stage that found the mistake."""
-
-ORDER = (
-    "eight_schools",
-    "varying_intercepts",
-    "linear_regression",
-    "logistic_regression",
-    "poisson_regression",
-    "change_point",
-    "gaussian_mixture",
-    "missing_data",
-)
-"""The order of the gallery; other examples follow in alphabetical order."""
 
 
 def errors_page() -> str:
@@ -110,11 +100,17 @@ def _method(method: MethodSpec) -> list[str]:
     ]
 
 
+def catalogue(folder: Path) -> dict[str, dict[str, str]]:
+    """The table of the examples, `examples.toml`, in the order of the gallery."""
+    return tomllib.loads((folder / "examples.toml").read_text(encoding="utf-8"))
+
+
 def examples(folder: Path) -> dict[str, Compiled]:
     """Every compiled example, in the order of the gallery."""
-    names = sorted(path.parent.name for path in folder.glob("*/model.gen"))
-    names.sort(key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
-    return {name: compile_source(read_source(folder / name / "model.gen")) for name in names}
+    return {
+        name: compile_source(read_source(folder / name / "model.gen"))
+        for name in catalogue(folder)
+    }
 
 
 def diagrams(folder: Path) -> dict[str, str]:
@@ -123,19 +119,37 @@ def diagrams(folder: Path) -> dict[str, str]:
 
 
 def gallery_page(folder: Path, images: Path) -> str:
-    """Every example: text, diagram, plan, and its plots among `images`."""
-    lines = ["# Gallery", "", GENERATED, "", GALLERY_INTRODUCTION]
-    for name, compiled in examples(folder).items():
-        model = compiled.checked.ir
-        lines += ["", f"## {name.replace('_', ' ').capitalize()}", ""]
-        lines += ["```gen", model.source.text.rstrip("\n"), "```", ""]
-        lines += [f"![Plate diagram of {model.name}](images/{name}.svg)", ""]
-        lines += ["```text", str(compiled.plan), "```", ""]
-        for picture in sorted(images.glob(f"{name}-*.png")):
-            kind = picture.stem.removeprefix(f"{name}-")
-            lines += [f"![The {kind} plot of {model.name}](images/{picture.name})", ""]
-        lines.append(f"[How to run it, and its known answer](../examples/{name}/README.md)")
+    """Every example by kind: text, diagram, plan, and its plots among `images`."""
+    entries, compiled = catalogue(folder), examples(folder)
+    kinds = {
+        kind: list(names) for kind, names in groupby(entries, lambda name: entries[name]["kind"])
+    }
+    lines = ["# Gallery", "", GENERATED, "", GALLERY_INTRODUCTION, ""]
+    for kind, names in kinds.items():
+        links = (f"[{_title(name).lower()}](#{name.replace('_', '-')})" for name in names)
+        lines.append(f"- {kind}: {', '.join(links)}")
+    for kind, names in kinds.items():
+        lines += ["", f"## {kind}"]
+        for name in names:
+            lines += ["", f"### {_title(name)}", "", *_example(name, compiled[name], images)]
+            link = "its data" if "headline" in entries[name] else "its known answer"
+            lines.append(f"[How to run it, and {link}](../examples/{name}/README.md)")
     return "\n".join(lines) + "\n"
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _example(name: str, compiled: Compiled, images: Path) -> list[str]:
+    model = compiled.checked.ir
+    lines = ["```gen", model.source.text.rstrip("\n"), "```", ""]
+    lines += [f"![Plate diagram of {model.name}](images/{name}.svg)", ""]
+    lines += ["```text", str(compiled.plan), "```", ""]
+    for picture in sorted(images.glob(f"{name}-*.png")):
+        kind = picture.stem.removeprefix(f"{name}-")
+        lines += [f"![The {kind} plot of {model.name}](images/{picture.name})", ""]
+    return lines
 
 
 GALLERY_INTRODUCTION = """\

@@ -30,6 +30,7 @@ from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
+from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.nuts import ChainResult, NutsOptions, Report, run_chain
 from gendsl.runtime.potential import Potential, potential_of
 from gendsl.runtime.program import Executable
@@ -95,7 +96,7 @@ def sample_chains(
     """
     seeds = chain_seeds(seed, chains)
     with tensors(job.dtype, job.device, 0):
-        density = Density(job.executable, job.plan.noncentred)
+        density = Density(job.executable, job.plan.noncentred, FollowSupport())
         potential = potential_of(density)
         work = (
             (_seconds(potential) + OVERHEAD)

@@ -17,6 +17,7 @@ from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.enumeration import enumerate_exactly
+from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.nuts import NutsOptions
 from gendsl.runtime.optimum import maximise
 from gendsl.runtime.posterior import complete
@@ -165,7 +166,7 @@ def _enumeration(setting: Setting) -> Outcome:
 def _point(setting: Setting) -> Outcome:
     model = setting.compiled.checked.ir
     with tensors(setting.dtype, setting.device, setting.seed):
-        density = Density(setting.executable)
+        density = Density(setting.executable, moving=FollowSupport(jacobian=False))
         found = maximise(density, int(setting.option("steps")), setting.seed)
         batch = Batch(setting.executable)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.graph.recursion import held
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import references
 from gendsl.runtime.draws import Batch, chunks
@@ -17,7 +18,7 @@ from gendsl.runtime.program import Executable
 from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["Evaluation", "pointwise", "scored", "verify_scorable"]
+__all__ = ["Evaluation", "pointwise", "scored", "verify_scorable", "verify_steps_known"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -149,3 +150,27 @@ def verify_scorable(model: ir.Model, *, point: bool) -> None:
         help="compare predictions with the held-out values instead",
     )
     raise DataError([found], model.source)
+
+
+def verify_steps_known(model: ir.Model, known: Mapping[str, np.ndarray]) -> None:
+    """Refuse rows at later steps of a latent series, which would have to be drawn in order.
+
+    Args:
+        model: the model.
+        known: for latents with new members, a mask over their axes of those that the fit knew.
+
+    Raises:
+        DataError: GD829.
+    """
+    found = [
+        Diagnostic(
+            "GD829",
+            f"held-out rows cannot be scored yet at steps of `{name}` that the fit did not know",
+            model.variable(name).span,
+            help="compare predictions with the held-out values instead",
+        )
+        for name in known
+        if name in held(model)
+    ]
+    if found:
+        raise DataError(found, model.source)

@@ -30,10 +30,11 @@ RULES: tuple[tuple[str, str], ...] = (
     ("Simplex", "probabilities that sum to 1"),
     ("PositiveDefinite", "a symmetric, positive definite matrix"),
     ("LowerCholesky", "lower triangular with a positive diagonal"),
-    ("CorrCholesky", "the Cholesky factor of a correlation matrix"),
+    ("CorrelationFactor", "the Cholesky factor of a correlation matrix"),
     ("Real", "a finite number"),
     ("OrderedVector", "in increasing order"),
     ("Boolean", "0 or 1"),
+    ("Integer()", "a whole number"),
 )
 """The rules that a distribution may state, and what they ask for."""
 
@@ -175,7 +176,7 @@ def _refused_parameter(
         if variable is not None
         else None
     )
-    shown = law.name if law is not None else distribution
+    shown = law.name if law is not None and not law.parts else distribution
     known = {p.name for p in DISTRIBUTIONS[shown].params} if shown in DISTRIBUTIONS else {name}
     what = f"the {name} of {shown}" if name in known else f"a parameter of {shown}"
     place = dict(law.args).get(name) if law is not None else None
@@ -190,7 +191,9 @@ def _refused_parameter(
 
 
 def _rule(constraint: str) -> str:
-    return next((w for c, w in RULES if c in constraint), "a legal value")
+    bound = re.match(r"GreaterThan\(lower_bound=([^)]+)\)", constraint)
+    otherwise = f"greater than {bound[1]}" if bound is not None else "a legal value"
+    return next((w for c, w in RULES if c in constraint), otherwise)
 
 
 def _examples(error: BaseException) -> str:

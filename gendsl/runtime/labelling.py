@@ -9,7 +9,7 @@ from gendsl.ir.traversal import fixed_lets
 from gendsl.runtime.data import BoundData
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior"]
+__all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior", "supports_of"]
 
 
 def axes_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
@@ -19,6 +19,12 @@ def axes_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
         if variable.optional and not variable.type.event:
             found[f"{variable.name}_missing"] = (_missing_axis(variable.name),)
     return found
+
+
+def supports_of(model: ir.Model) -> dict[str, str]:
+    """What kind of number every variable is, missing entries included, as the language writes."""
+    found = {v.name: str(v.type.support) for v in model.variables}
+    return found | {f"{v.name}_missing": found[v.name] for v in model.of_role("observed")}
 
 
 def coords_of(model: ir.Model, bound: BoundData) -> dict[str, np.ndarray]:

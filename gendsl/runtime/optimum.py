@@ -99,11 +99,11 @@ def _start(density: Density, objective: Potential, seed: int) -> np.ndarray:
 
 
 def _values(density: Density, point: Tensor) -> dict[str, Tensor]:
-    return density.constrain(unflatten(density, point))
+    return density.natural(unflatten(density, point))
 
 
 def _loss(density: Density, point: Tensor) -> Tensor:
-    return -density.log_prob(_values(density, point))
+    return -density.log_prob(density.constrain(unflatten(density, point)))
 
 
 def _report(density: Density, point: Tensor, iterations: int, note: str | None) -> Optimum:
@@ -140,10 +140,10 @@ def _errors(density: Density, point: Tensor) -> tuple[dict[str, np.ndarray] | No
         return None, False
     covariance = torch.linalg.inv(hessian)
     errors: dict[str, np.ndarray] = {}
-    for u in density.unknowns:
+    for name, value in _values(density, point).items():
         slope = torch.autograd.functional.jacobian(
-            lambda p, name=u.name: _values(density, p)[name].reshape(-1), point
+            lambda p, name=name: _values(density, p)[name].reshape(-1), point
         )
         variance = (slope @ covariance * slope).sum(-1)
-        errors[u.name] = variance.clamp(min=0).sqrt().reshape(u.shape).cpu().numpy()
+        errors[name] = variance.clamp(min=0).sqrt().reshape(value.shape).cpu().numpy()
     return errors, True

@@ -14,6 +14,7 @@ import numpy as np
 from gendsl.inference.plan import Plan, Rewrite
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.runtime.data import BoundData
 
 __all__ = ["MANY_ROWS", "parameterised", "rows_per_member"]
@@ -27,14 +28,17 @@ def parameterised(plan: Plan, model: ir.Model, bound: BoundData) -> Plan:
     if not plan.noncentred:
         return plan
     rows = {n: rows_per_member(model, bound, n) for n in plan.noncentred}
-    centred = tuple(n for n in plan.noncentred if rows[n] > MANY_ROWS)
+    centred = tuple(
+        n for n in plan.noncentred if rows[n] > MANY_ROWS and not _is_process(model, n)
+    )
     if not centred:
         return plan
     left = tuple(n for n in plan.noncentred if n not in centred)
     rewrites = [r for r in plan.rewrites if r.kind != "non-centred"]
-    rewrites += [
-        replace(r, variables=left) for r in plan.rewrites if r.kind == "non-centred" and left
-    ]
+    for rewrite in plan.rewrites:
+        kept = tuple(n for n in rewrite.variables if n in left)
+        if rewrite.kind == "non-centred" and kept:
+            rewrites.append(replace(rewrite, variables=kept))
     rewrites += [
         Rewrite(
             "kept centred",
@@ -44,7 +48,15 @@ def parameterised(plan: Plan, model: ir.Model, bound: BoundData) -> Plan:
         )
         for name in centred
     ]
-    return replace(plan, noncentred=left, rewrites=tuple(rewrites))
+    triangular = tuple(n for n in plan.triangular if n in left)
+    return replace(plan, noncentred=left, triangular=triangular, rewrites=tuple(rewrites))
+
+
+def _is_process(model: ir.Model, name: str) -> bool:
+    """Whether a latent is a function at points, whose values any amount of data leaves tied."""
+    dist = model.variable(name).equations[0].distribution
+    spec = DISTRIBUTIONS.get(dist.name) if dist is not None else None
+    return spec is not None and spec.points is not None
 
 
 def rows_per_member(model: ir.Model, bound: BoundData, name: str) -> float:

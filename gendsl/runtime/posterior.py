@@ -131,7 +131,9 @@ def _imputed(batch: Batch, trace: Trace, count: int) -> Arrays:
         if not is_discrete(variable.type.support):
             value = _placed(batch, variable, value, ~known)
         natural = batch.natural(variable, value, count)
-        found[site] = _array(natural[:, ~known])
+        entries = _array(natural[:, ~known])
+        whole = is_discrete(variable.type.support)
+        found[site] = entries.astype(np.int64) if whole else entries
     return found
 
 

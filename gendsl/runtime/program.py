@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,13 @@ class Executable:
     def run(self) -> None:
         """Call the model on its data."""
         self.function(**self.arguments)
+
+    def when_recovered(self) -> Executable:
+        """The same, with what is computed from latents that are summed out elsewhere."""
+        name = self.program.recovered
+        if name is None:
+            return self
+        return replace(self, arguments={**self.arguments, name: True})
 
     def without(self, names: frozenset[str]) -> Executable:
         """The same, with the observed variables `names` to be drawn instead of given."""

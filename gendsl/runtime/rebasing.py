@@ -58,13 +58,16 @@ def _expressions(variable: ir.Variable) -> list[ir.Expr]:
     return found + [b for b in (variable.lower, variable.upper) if b is not None]
 
 
-def verify_parents(model: ir.Model, bound: BoundData, lagged: frozenset[str]) -> None:
+def verify_parents(
+    model: ir.Model, bound: BoundData, lagged: frozenset[str], *, continues: bool
+) -> None:
     """Refuse new data that lack values of observed variables which others depend on.
 
     Args:
         model: the model.
         bound: new data.
         lagged: observed variables that depend on their own past.
+        continues: whether these are drawn where their values are missing.
 
     Raises:
         DataError: GD917 where some of the values are missing, GD710 where a variable depends
@@ -73,7 +76,7 @@ def verify_parents(model: ir.Model, bound: BoundData, lagged: frozenset[str]) ->
     found = []
     for name in sorted(conditioned_on(model)):
         span = model.variable(name).span
-        if name in bound.missing and name not in lagged:
+        if name in bound.missing and not (continues and name in lagged):
             found.append(
                 Diagnostic(
                     "GD917",

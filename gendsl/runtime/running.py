@@ -16,7 +16,13 @@ from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.engines import ENGINES, Setting
 from gendsl.runtime.failures import in_words
-from gendsl.runtime.labelling import axes_of, coords_of, data_groups, sorted_posterior
+from gendsl.runtime.labelling import (
+    axes_of,
+    coords_of,
+    data_groups,
+    sorted_posterior,
+    supports_of,
+)
 from gendsl.runtime.parameterisation import parameterised
 from gendsl.runtime.program import executable
 from gendsl.runtime.results import build_tree
@@ -80,7 +86,7 @@ def run_engine(
         axes_of(model),
         {**coords_of(model, bound), **outcome.coords},
         attrs,
-        supports={v.name: str(v.type.support) for v in model.variables},
+        supports=supports_of(model),
         derived=frozenset(v.name for v in model.of_role("let")),
     )
     return compiled, tree

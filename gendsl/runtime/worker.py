@@ -21,6 +21,7 @@ from gendsl.frontend import check
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.density import Density
 from gendsl.runtime.failures import in_words
+from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.nuts import NutsOptions, run_chain
 from gendsl.runtime.potential import potential_of
 from gendsl.runtime.program import executable
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str]) -> None:
     try:
         with tensors(dtype, device, 0), in_words(model):
             ready = executable(compiled.program, model, bound, dtype, device)
-            density = Density(ready, tuple(request["noncentred"]))
+            density = Density(ready, tuple(request["noncentred"]), FollowSupport())
             potential = potential_of(density)
             while True:
                 chain, seed = jobs.get()

@@ -29,9 +29,12 @@ def _meant(name: str) -> str:
 _DISTRIBUTIONS = _words(
     {
         "gaussian norm gauss n": "Normal",
+        "gp gausprocess latentgp marginalgp": "GaussianProcess",
         "mvnormal mvn multinormal multivariategaussian mvgaussian": "MultivariateNormal",
         "studentst student t tdist": "StudentT",
         "halfgaussian halfnorm": "HalfNormal",
+        "halft halfstudent": "HalfStudentT",
+        "multistudentt mvstudentt mvt multivariatet multivariatestudent": "MultivariateStudentT",
         "binom": "Binomial",
         "betabinom": "BetaBinomial",
         "bern": "Bernoulli",
@@ -48,14 +51,28 @@ _DISTRIBUTIONS = _words(
         "dirich ddirch": "Dirichlet",
         "improperuniform improper": "Flat",
         "vonmisesdist circularnormal": "VonMises",
+        "inversegaussian invgaussian invgauss": "Wald",
+        "exgauss expmodnormal exponentiallymodifiedgaussian exponnorm": "ExGaussian",
+        "skewnorm": "SkewNormal",
+        "laplaceasymmetric": "AsymmetricLaplace",
+        "discreteunif randint uniformdiscrete": "DiscreteUniform",
+        "orderedlogistic orderedlogit cumulativelogit": "OrderedLogistic",
+        "orderedprobit cumulativeprobit": "OrderedProbit",
+        "dirichletmultinomial dirmult polya": "DirichletMultinomial",
+        "lkj lkjcorr": "LKJ",
+        "lkjcholesky lkjcorrcholesky lkjcholeskycov": "LKJCholesky",
+        "invwishart iwishart": "InverseWishart",
+        "matnormal matrixgaussian": "MatrixNormal",
+        "randomwalk gaussianrandomwalk": "GaussianRandomWalk",
+        "autoregressive autoregression": "AR",
+        "icarnormal besag": "ICAR",
+        "carnormal": "CAR",
     }
 )
 _DISTRIBUTION_IDIOMS = _words(
     {
         "truncatednormal truncnorm truncnormal": "a type truncates a distribution: write "
         "`x: real(0, inf) ~ Normal(mu, sigma)`",
-        "halfstudentt halft halfstudent": "a type halves a distribution: write "
-        "`tau: positive ~ StudentT(3, 0, 1)`",
         "halflogistic halflaplace": "a type halves a distribution: write "
         "`tau: positive ~ Logistic(0, 1)`",
         "halfflat": "write `tau: positive ~ Flat()`",
@@ -65,11 +82,7 @@ _DISTRIBUTION_IDIOMS = _words(
         "bernoullilogit": "write `Bernoulli(logits = ...)`",
         "binomiallogit": "write `Binomial(n, logits = ...)`",
         "categoricallogit categoricallogits": "write `Categorical(logits = ...)`",
-        "orderedlogistic orderedlogit orderedprobit": "write `Categorical(...)` of the "
-        "differences of `inv_logit(cutpoints - eta)`",
         "poissonlog": "write `Poisson(exp(...))`",
-        "dirichletmultinomial": "draw the probabilities with `Dirichlet` and the counts with "
-        "`Multinomial`",
         "multinormalcholesky multivariatenormalcholesky": "write "
         "`MultivariateNormal(mu, scale_tril = L)`",
         "multinormalprec multivariatenormalprecision": "write "
@@ -77,14 +90,13 @@ _DISTRIBUTION_IDIOMS = _words(
         "deterministic delta pointmass dirac": "a fixed relation is a `let`: `let x = ...`",
         "factor potential target": "a term of the log density is an `energy`: "
         "`energy -(...)` adds `...` to it",
-        "randomwalk gaussianrandomwalk ar": "write the recursion: `sequence t` and "
-        "`y[t] ~ Normal(y[t-1], sigma)`",
-        "zeroinflatedpoisson zip zeroinflatednegativebinomial": "write "
-        "`ZeroInflated(Poisson(rate), p)`, which a later version brings",
-        "normalmixture mixturesamefamily": "draw the component: "
-        "`latent z[n]: index(k) ~ Categorical(weights)`, then `Normal(mu[z], sigma)`",
-        "lkj lkjcholesky lkjcorr lkjcorrcholesky": "there is no LKJ prior yet; declare the "
-        "matrix `correlation[D]` with `~ Flat()`, which is LKJ with shape 1",
+        "zeroinflatedpoisson zip zinb zeroinflatednegativebinomial zeroinflatedbinomial": "write "
+        "`ZeroInflated(p, Poisson(rate))`, with the probability of an extra zero first",
+        "hurdlepoisson hurdlenegativebinomial hurdlegamma hurdlelognormal": "write "
+        "`Hurdle(p, Poisson(rate))`, with the probability of a zero first",
+        "normalmixture mixturesamefamily mixturegeneral": "write `Mixture(weights, Normal(mu, "
+        "sigma), component)`, with `mu` over the plate `component`",
+        "censorednormal tobit": "write `Censored(Normal(mu, sigma), lower = 0)`",
     }
 )
 
@@ -99,10 +111,36 @@ _FUNCTIONS = _words(
         "fabs": "abs",
         "phi pnorm ncdf cdfnorm": "normal_cdf",
         "invphi qnorm ppf": "probit",
-        "choose lbinom binomcoef logchoose": "lchoose",
+        "lbinom logchoose": "lchoose",
+        "binom binomcoef ncr comb": "choose",
         "gammaln loggamma": "lgamma",
         "betaln": "lbeta",
         "cat append c concatenate hstack vstack appendrow": "concat",
+        "covexpquad gpexpquadcov rbf expquad gaussiankernel": "squared_exponential",
+        "gpmatern32cov": "matern32",
+        "gpmatern52cov": "matern52",
+        "gpexponentialcov exponentialkernel ornsteinuhlenbeck": "matern12",
+        "gpperiodiccov": "periodic",
+        "whitenoise whitekernel": "white",
+        "bs bsplinebasis": "bspline",
+        "ns naturalcubicspline": "natural_spline",
+        "interp interp1 approx": "interpolate",
+        "mdivideleft": "solve",
+        "mdivideleftlow mdividelefttrilow solvelower": "solve_triangular",
+        "eigenvaluessymmetric eigvals eigvalsh eigen": "eigenvalues_sym",
+        "eigh eigenvectors eigenvectorssymmetric": "eigenvectors_sym",
+        "kronecker kronprod": "kron",
+        "quadformsym quadraticform": "quad_form",
+        "l2norm vectornorm norm2": "norm",
+        "log1mexp log1mexpx": "log1mexp",
+        "logdiff logsubexp": "log_diff_exp",
+        "stdnormallcdf normallcdf logndtr": "log_normal_cdf",
+        "gammap igamma pgamma": "gammainc",
+        "gammaq igammac": "gammaincc",
+        "incbeta pbeta": "betainc",
+        "polygamma1 trigammafn": "trigamma",
+        "cumlogsumexp cumulativelogsumexp": "logcumsumexp",
+        "sortindicesasc order": "argsort",
         "repvector rep repeat repmatrix": "full",
         "identity identitymatrix": "eye",
         "t": "transpose",
@@ -129,6 +167,8 @@ _FUNCTIONS = _words(
         "flip rev": "reverse",
         "fmod remainder": "mod",
         "sgn": "sign",
+        "ode odesolve solveode solveivp ivp integrateode integrateoderk45 integrateodebdf oderk45 "
+        "odebdf odeckrk odeadams diffeqsolve": "odeint",
     }
 )
 _FUNCTION_IDIOMS = _words(
@@ -159,6 +199,7 @@ _TYPES = _words(
         "nat natural uint nonnegint": "count",
         "covmatrix cov": "covariance",
         "corrmatrix corr": "correlation",
+        "choleskyfactorcorr corrcholesky choleskycorr": "cholesky_correlation",
         "sumtozero sumtozerovector zerosum": "zero_sum",
         "unitvec": "unit_vector",
     }
@@ -169,8 +210,8 @@ _TYPE_IDIOMS = _words(
         "matrix": "a matrix is written `real[D, E]`, with `dim D` and `dim E`",
         "categorical category factor string str enum level": "a category is written `index(K)`, "
         "or `index(p)` for a member of the plate `p`",
-        "choleskyfactorcov choleskyfactorcorr cholesky": "declare the matrix itself, "
-        "`covariance[D]` or `correlation[D]`; the compiler factors it",
+        "choleskyfactorcov cholesky": "declare the matrix itself, `covariance[D]` or "
+        "`correlation[D]`; the compiler factors it",
         "positiveordered": "write `ordered(0, inf)[K]`",
     }
 )
@@ -190,6 +231,18 @@ _PARAMETERS: Mapping[str, str] = {
     "precision_matrix": "precision prec tau",
     "low": "lower min a",
     "high": "upper max b",
+    "skewness": "alpha slant skew shape",
+    "asymmetry": "kappa symmetry",
+    "mean": "mu loc",
+    "predictor": "eta mu x",
+    "cutpoints": "c cut thresholds kappa",
+    "coefficients": "phi rho beta ar",
+    "initial_loc": "init_loc start mu0",
+    "initial_scale": "init_scale sigma0",
+    "initial": "init start",
+    "drift": "mu loc",
+    "alpha": "rho correlation",
+    "adjacency": "w adj adj_matrix adjacency_matrix",
 }
 """For each parameter, the words that other systems have for it."""
 

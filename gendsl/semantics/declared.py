@@ -40,7 +40,7 @@ PLAIN = {
     "binary": BINARY,
 }
 BOUNDED = {"real", "integer", "ordered"}
-SQUARE = {"covariance", "correlation"}
+SQUARE = {"covariance", "correlation", "cholesky_correlation"}
 TYPE_WORDS = (*PLAIN, "index", *(k for k in STRUCTURED_EVENT_DIM if k != "cholesky"))
 """Every word that may start a type."""
 

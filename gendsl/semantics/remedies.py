@@ -29,7 +29,7 @@ def support_remedy(ctx: Context, value: ir.Expr, wanted: Support) -> str:
     """How to make `value` lie in `wanted`."""
     known = hull(value.type.support)
     if isinstance(wanted, Structured):
-        return _structured(value)
+        return _structured(value, wanted)
     if isinstance(value, ir.Reference):
         return _declaring(ctx, value.name, wanted)
     if isinstance(wanted, Interval) and (
@@ -42,7 +42,9 @@ def support_remedy(ctx: Context, value: ir.Expr, wanted: Support) -> str:
     return f"{link}name it with its type, which is then checked: `let r: {wanted} = ...`"
 
 
-def _structured(value: ir.Expr) -> str:
+def _structured(value: ir.Expr, wanted: Structured) -> str:
+    if wanted.kind == "ordered":
+        return "declare it `ordered[K]`, which is then checked: `let c: ordered[K] = ...`"
     if isinstance(value, ir.Stack):
         return "probabilities sum to 1; `normalize([...])` divides by the sum"
     return "declare it `simplex[K]`, or use `softmax(...)`, or pass `logits =`"

@@ -73,9 +73,13 @@ def fits(given: Support, required: Support) -> bool:
             return inner.lower >= required.lower and inner.upper <= required.upper
 
 
+WIDER = {("correlation", "covariance"), ("cholesky_correlation", "cholesky")}
+"""Kinds of which the one is a case of the other."""
+
+
 def _implies(given: Structured, required: Structured) -> bool:
-    """A correlation matrix is a covariance; narrower bounds are within wider ones."""
-    if (given.kind, required.kind) == ("correlation", "covariance"):
+    """A correlation matrix is a covariance, say; narrower bounds are within wider ones."""
+    if (given.kind, required.kind) in WIDER:
         return True
     within = given.lower >= required.lower and given.upper <= required.upper
     return given.kind == required.kind and within
@@ -126,6 +130,7 @@ KINDS = {
     "covariance": "a covariance matrix",
     "correlation": "a correlation matrix",
     "cholesky": "a Cholesky factor",
+    "cholesky_correlation": "the Cholesky factor of a correlation matrix",
 }
 
 

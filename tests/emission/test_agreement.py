@@ -39,6 +39,8 @@ FILES = [
     *sorted((ROOT / "tests" / "emission" / "models").glob("*.gen")),
     *sorted((ROOT / "examples").glob("*/model.gen")),
 ]
+TOLERANT = ("lotka_volterra.gen",)
+"""Solved to a tolerance wider than these tests': `odes.gen` asks for a narrower one."""
 MOST_TERMS = 1_000
 """At most so many configurations of discrete latents are summed by brute force."""
 DRAWS = 3
@@ -54,7 +56,7 @@ def compiled_or_none(path: Path) -> Compiled | None:
 RUNNABLE = {
     path.relative_to(ROOT).as_posix(): compiled
     for path in FILES
-    if (compiled := compiled_or_none(path)) is not None
+    if path.name not in TOLERANT and (compiled := compiled_or_none(path)) is not None
 }
 every_file = pytest.mark.parametrize("file", RUNNABLE)
 

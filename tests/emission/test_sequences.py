@@ -302,6 +302,8 @@ observe y[t] ~ Normal(h, 0.3)"""
     z = stats.norm.isf(share(4) / 2)
     assert abs(steps.mean()) < z / np.sqrt(steps.size)
     assert abs(steps.var() - 1) < z * np.sqrt(2 / steps.size)
+    with pytest.raises(gendsl.DataError, match="GD829"):
+        fit.evaluate({"y": [*y, 0.1]})
     noise = (found["y"].to_numpy()[0] - h) / 0.3
     assert abs(noise.mean()) < z / np.sqrt(noise.size)
     assert abs(noise.var() - 1) < z * np.sqrt(2 / noise.size)

@@ -149,7 +149,7 @@ def test_the_commands_of_the_readme_run(tmp_path, monkeypatch):
     assert [run(line) for line in text.splitlines()] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("name", sorted(p.parent.name for p in ROOT.glob("examples/*/model.gen")))
+@pytest.mark.parametrize("name", sorted(p.parent.name for p in ROOT.glob("examples/*/answer.py")))
 def test_the_python_of_an_example_runs(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     texts = blocks((ROOT / "examples" / name / "README.md").read_text(encoding="utf-8"), "python")

@@ -127,3 +127,22 @@ observe y[g, n] ~ Normal(a, 1)
     data = {"y": np.random.default_rng(2).normal(size=(3, 40))}
     found = gendsl.compile(text).fit(data, draws=10, warmup=10, chains=1, progress=False)
     assert found.compiled.plan.noncentred == ()
+
+
+@pytest.mark.parametrize(
+    ("law", "moved"),
+    [
+        ("SkewNormal(mu, tau, 2)", True),
+        ("AsymmetricLaplace(mu, tau, 1.5)", True),
+        ("ExGaussian(mu, tau, 2)", False),  # its rate is no part of the scale
+    ],
+)
+def test_only_families_of_a_location_and_a_scale_are_non_centred(law, moved):
+    model = gendsl.compile(f"""model M
+plate g
+latent mu ~ Normal(0, 1)
+latent tau ~ HalfNormal(1)
+latent theta[g] ~ {law}
+observe y[g] ~ Normal(theta, 1)
+""")
+    assert (derive_facts(model.compiled.checked.ir).location_scale == ("theta",)) == moved

@@ -6,10 +6,13 @@ import numpy as np
 import pyro
 import pytest
 import torch
+from scipy.special import log_ndtr
+from scipy.stats import norm
 
 import gendsl
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.density import Density
+from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.native import NotNative, build
 from gendsl.runtime.potential import potential_of, recorded, runner
 from gendsl.runtime.program import executable
@@ -66,6 +69,16 @@ observe y[n] ~ Normal(X @ b, s)
 """,
         {"X": rng.normal(size=(6, 3)), "y": rng.normal(size=6)},
     ),
+    "moving supports": (
+        """model M
+plate n
+latent low ~ Normal(0, 1)
+latent b: real(low, low + 3) ~ Normal(0, 1)
+latent c ~ Uniform(low, b)
+observe y[n]: real(low, inf) ~ Normal(b + c, 1)
+""",
+        {"y": [2.1, 1.4, 3.0]},
+    ),
     "lags": (
         """model M
 sequence t
@@ -74,6 +87,48 @@ latent s ~ LogNormal(0, 1)
 observe y[t] ~ Normal(b * y[t-1], s)
 """,
         {"y": rng.normal(size=9)},
+    ),
+    "factors": (
+        """model M
+plate g  dim D = 3
+latent R: correlation[D] ~ LKJ(2)
+latent L: cholesky_correlation[D] ~ LKJCholesky(1.5)
+latent S: covariance[D] ~ Wishart(5, R)
+latent V: covariance[D] ~ InverseWishart(6, S)
+latent tau: positive[D] ~ HalfStudentT(3, 1)
+latent b[g]: real[D] ~ MultivariateNormal(0, scale_tril = diag(tau) @ L)
+latent X: real[2, D] ~ MatrixNormal(zeros(2, D), eye(2), V)
+observe y[g]: real[D] ~ MultivariateStudentT(5, b, S)
+""",
+        {"y": rng.normal(size=(4, 3))},
+    ),
+    "series and fields": (
+        """model M
+dim T  plate g = 4
+latent s ~ Wald(1, 2)
+latent phi: real[2] ~ SkewNormal(0, s, 3)
+latent rho ~ Beta(2, 2)
+latent w: real[T] ~ GaussianRandomWalk(s, 1)
+latent f: zero_sum[g] ~ ICAR(adjacency = ones(g, g) - eye(g), scale = s)
+latent c: real[g] ~ CAR(f, ones(g, g) - eye(g), rho, s)
+latent e ~ ExGaussian(0, s, 1)
+latent k: ordered[2] ~ Normal(0, 1)
+observe z: index(3) ~ OrderedProbit(e, k)
+observe y: real[T] ~ AR(phi, s, 2, intercept = mean(c))
+observe x: real[T] ~ Normal(w, 0.5)
+""",
+        {"y": rng.normal(size=5), "x": rng.normal(size=5), "z": 1},
+    ),
+    "truncated": (
+        """model M
+plate n
+latent a ~ LogNormal(0, 0.5)  latent b ~ LogNormal(0, 0.5)  latent m ~ Normal(0, 1)
+observe x[n]: real(0.5, 4) ~ Gamma(a, b)
+observe t[n]: real(-1, inf) ~ StudentT(2 + a, m, b)
+observe z[n]: real(0, inf) ~ Normal(m, b)
+observe k[n]: integer(1, inf) ~ Poisson(b)
+""",
+        {"x": [0.6, 3.0, 1.1], "t": [0.0, 5.0, -0.3], "z": [0.1, 0.2, 2.0], "k": [1, 2, 4]},
     ),
     "missing": (
         """model M
@@ -93,7 +148,7 @@ def density_of(name: str) -> Density:
     model = gendsl.compile(text)
     bound = model.bind(data)
     ready = executable(model.compiled.program, model.compiled.checked.ir, bound, FLOAT64, CPU)
-    return Density(ready, model.plan.noncentred)
+    return Density(ready, model.plan.noncentred, FollowSupport())
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -134,6 +189,18 @@ def test_every_model_here_becomes_machine_code(name):
         assert potential_of(density_of(name)).way == "machine code"
 
 
+def test_normal_tails_in_machine_code():
+    at = [-500.0, -40.0, -36.1, -35.9, -20.0, -1.01, -0.99, 0.0, 3.0, 30.0]
+    with tensors(FLOAT64, CPU, 3):
+        found = recorded(lambda x: (x[0] * torch.special.log_ndtr(x[1:])).sum(), 2)
+        if found.native is None:
+            pytest.skip("no C compiler")
+        values = [found.native(np.array([1.0, x])) for x in at]
+    np.testing.assert_allclose([v for v, _ in values], log_ndtr(at), rtol=1e-12)
+    slopes = np.exp(norm.logpdf(at) - log_ndtr(at))
+    np.testing.assert_allclose([g[1] for _, g in values], slopes, rtol=1e-9)
+
+
 def test_a_decision_on_an_unknown_is_not_recorded():
     with tensors(FLOAT64, CPU, 0), pytest.raises(Untraceable, match="decision"):
         record(lambda x: x.sum() if float(x.sum()) > 0 else -x.sum(), torch.randn(3))
@@ -161,7 +228,30 @@ def test_terms_without_unknowns_are_computed_beforehand():
     assert gradient.tolist() == pytest.approx([total, total])
 
 
+def square(x: torch.Tensor) -> torch.Tensor:
+    """A batch of two well-conditioned matrices of three rows."""
+    vectors = x.reshape(2, 3, 1)
+    return vectors @ vectors.mT + 2.0 * torch.eye(3)
+
+
+def solved(x: torch.Tensor, **options: bool) -> torch.Tensor:
+    known = torch.arange(1.0, 7.0).reshape(3, 2)
+    known = known if options.get("left", True) else known.mT
+    return torch.linalg.solve_triangular(square(x), known, **options).sin().sum()
+
+
+TAILS = [0.5, 3.0, -9.0, 35.0, -80.0, 1e4]
 OPERATIONS = {
+    "cholesky": lambda x: torch.linalg.cholesky(square(x)).sin().sum(),
+    "lower system": lambda x: solved(x, upper=False),
+    "upper system": lambda x: solved(x, upper=True),
+    "system from the right": lambda x: solved(x, upper=False, left=False),
+    "upper system from the right": lambda x: solved(x, upper=True, left=False),
+    "system of units": lambda x: solved(x, upper=False, unitriangular=True),
+    "diagonals": lambda x: (
+        torch.diagonal(x.reshape(2, 3), 1) ** 2 + torch.diagonal(x.reshape(3, 2).mT, -1)
+    ).sum(),
+    "matrix of a diagonal": lambda x: torch.diag_embed(x, -1).cumsum(-1).sin().sum(),
     "gather": lambda x: x.view(2, 3).gather(1, torch.tensor([[2, 0], [1, 1]])).exp().sum(),
     "index": lambda x: (x[torch.tensor([0, 5, 5])] ** 3).sum(),
     "cumsum": lambda x: (x.view(2, 3).cumsum(0) * x.view(2, 3)).sum(),
@@ -172,6 +262,7 @@ OPERATIONS = {
     "cat": lambda x: torch.cat([x[1:], x[:2] * 2]).cumprod(0).sum(),
     "stack": lambda x: torch.stack([x, x.exp()], 1).logsumexp(1).sum(),
     "special": lambda x: (torch.lgamma(x.abs() + 0.1) + torch.erf(x) + torch.log1p(x * x)).sum(),
+    "tails of the normal": lambda x: torch.special.log_ndtr(x * torch.tensor(TAILS)).sum(),
     "where": lambda x: torch.where(x > 0, x.tanh(), x.expm1()).sum(),
     "clamp": lambda x: x.clamp(-0.5, 0.5).sigmoid().log().sum(),
     "softplus": lambda x: torch.nn.functional.softplus(x).sum() + torch.log_softmax(x, 0)[0],

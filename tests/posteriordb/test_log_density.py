@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 
 import gendsl
+from gendsl.commands.fmt import formatted
+from gendsl.syntax.reading import read_source
 
 MODELS = Path(__file__).parent / "models"
 
-# For each posterior: the model, the data set, and how many lines Stan takes for it.
+# For each posterior: the model, the data set, and how many lines Stan takes, where there are some.
 POSTERIORS = {
     "eight_schools-eight_schools_noncentered": ("eight_schools_noncentered", "eight_schools", 20),
     "eight_schools-eight_schools_centered": ("eight_schools_centered", "eight_schools", 16),
     "kidiq-kidscore_momhsiq": ("kidscore_momhsiq", "kidiq", 14),
     "earnings-logearn_interaction_z": ("logearn_interaction_z", "earnings", 22),
     "arK-arK": ("arK", "arK", 23),
+    "hmm_example-hmm_example": ("hmm_example", "hmm_example", 70),
     "low_dim_gauss_mix-low_dim_gauss_mix": ("low_dim_gauss_mix", "low_dim_gauss_mix", 18),
     "gp_pois_regr-gp_regr": ("gp_regr", "gp_pois_regr", 19),
     "dogs-dogs_nonhierarchical": ("dogs_nonhierarchical", "dogs", 65),
@@ -33,13 +36,22 @@ POSTERIORS = {
     "nes1980-nes": ("nes", "nes1980", 31),
     "mesquite-logmesquite_logvash": ("logmesquite_logvash", "mesquite", 30),
     "sblrc-blr": ("blr", "sblrc", 15),
+    "hudson_lynx_hare-lotka_volterra": ("lotka_volterra", "hudson_lynx_hare", 53),
+    "ig:brownian_motion_missing_middle_observations": (
+        "brownian_motion",
+        "brownian_motion_missing_middle_observations",
+        None,
+    ),
 }
+
+# The points of this one were computed with wide tolerances of the integrator.
+ERRORS = {"hudson_lynx_hare-lotka_volterra": 2e-4}
 
 
 def data_of(folder: Path, name: str, model: gendsl.Model) -> dict[str, np.ndarray]:
     """What the model declares; the files also hold the sizes that Stan needs."""
     raw = json.loads((folder / "posteriordb" / "data" / f"{name}.json").read_text("utf-8"))
-    data = {key: np.array(value) for key, value in raw.items()}
+    data = {key: np.array(value, dtype=float) for key, value in raw.items()}
     if name == "dogs":
         data["shocks"] = np.cumsum(data["y"], 1) - data["y"]
     declared = {v.name for v in model.compiled.checked.ir.of_role("input", "observed")}
@@ -51,6 +63,8 @@ def values_of(point: dict[str, object]) -> dict[str, np.ndarray]:
     if "L_logit_ab" in values:
         factor = values.pop("L_logit_ab")
         values["Omega"] = factor @ factor.T
+    if "theta2" in values:
+        values["move"] = np.stack([values.pop("theta1"), values.pop("theta2")])
     return values
 
 
@@ -66,7 +80,8 @@ def test_differences_of_log_density_are_stans(posterior, shared_data):
     wanted = np.array(known[posterior]["log_density_minus_first"])
     points = known[posterior]["points"]
     log = np.array([model.log_density(values_of(p), data) for p in points])
-    np.testing.assert_allclose(log - log[0], wanted, rtol=1e-8, atol=1e-7)
+    error = ERRORS.get(posterior, 1e-7)
+    np.testing.assert_allclose(log - log[0], wanted, rtol=1e-8, atol=error)
 
 
 @pytest.mark.parametrize("posterior", POSTERIORS)
@@ -76,9 +91,11 @@ def test_data_fit_the_model(posterior, shared_data):
     assert model.bind(data_of(shared_data, data_name, model)).values
 
 
-@pytest.mark.parametrize("posterior", POSTERIORS)
+@pytest.mark.parametrize("posterior", [n for n, case in POSTERIORS.items() if case[2]])
 def test_a_model_takes_at_most_half_the_lines_of_stan(posterior):
     name, _, stan = POSTERIORS[posterior]
-    lines = (MODELS / f"{name}.gen").read_text("utf-8").splitlines()
+    source = read_source(MODELS / f"{name}.gen")
+    assert source.text == formatted(source)
+    lines = source.text.splitlines()
     written = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
     assert len(written) <= stan / 2

@@ -1,6 +1,7 @@
 """Every way in gives the same data; every unreadable file says why."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,14 @@ def test_raw_data_takes_paths_and_itself(tmp_path):
     assert_same(bound("radon", path), bound("radon", [path]))
     raw = raw_data(VALUES)
     assert raw_data(raw) is raw
+
+
+def test_a_path_stands_for_the_table_of_its_plate(tmp_path):
+    path = write(tmp_path, "csv")
+    for given in (path, Path(path)):
+        assert_same(bound("radon", {"house": given}), bound("radon", VALUES))
+    with pytest.raises(DataError, match="there is no file none.csv"):
+        bound("radon", {"house": "none.csv", "mu": object()})
 
 
 def test_truth_values_are_numbers(tmp_path):

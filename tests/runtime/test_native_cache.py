@@ -29,10 +29,10 @@ def kept(folder):
 
 
 def test_one_object_is_kept_and_loaded_again(folder):
-    native._loaded(SOURCE)
+    native.loaded(SOURCE)
     (name,) = kept(folder)
     made = (folder / name).stat().st_mtime_ns
-    native._loaded(SOURCE)
+    native.loaded(SOURCE)
     assert native.OWN.fullmatch(name)
     assert (folder / name).stat().st_mtime_ns == made
 
@@ -64,7 +64,7 @@ def test_unsafe_folder_is_not_used(folder, tmp_path, unsafe):
         folder.mkdir()
         folder.chmod(0o777)
 
-    native._loaded(SOURCE)
+    native.loaded(SOURCE)
 
     assert kept(folder) == []
 
@@ -76,4 +76,4 @@ def test_compiler_that_does_not_answer(folder, monkeypatch, error):
 
     monkeypatch.setattr(native.subprocess, "run", refuse)
     with pytest.raises(NotNative, match="does not answer"):
-        native._loaded(SOURCE)
+        native.loaded(SOURCE)

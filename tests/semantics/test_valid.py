@@ -14,7 +14,15 @@ from gendsl.syntax.reading import read_source
 FOLDER = Path(__file__).parents[1] / "golden" / "valid"
 MODELS = sorted(FOLDER.glob("models/*.gen"))
 CHARTER = sorted(p for p in FOLDER.glob("*.gen") if p.stem != "kitchen_sink")
-RUNNING = {"bym", "eight_schools", "gaussian_mixture", "radon"}
+RUNNING = {
+    "bym",
+    "eight_schools",
+    "garch",
+    "gaussian_mixture",
+    "hmm",
+    "lotka_volterra",
+    "radon",
+}
 LEARNED_ENERGIES = {"rbm"}
 
 

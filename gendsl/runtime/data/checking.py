@@ -9,8 +9,8 @@ from typing import Any, assert_never
 
 import numpy as np
 
+from gendsl.ir.laws import traits_of
 from gendsl.ir.nodes import Variable
-from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.runtime.data.entries import Array, Entry, Findings, offenders, show
 from gendsl.types import Index, Interval, Structured, Support
 
@@ -50,8 +50,8 @@ class Rule:
 
 def tied_axes(variable: Variable) -> int:
     """How many of the last event axes are one value, present or missing together."""
-    names = [e.distribution.name for e in variable.equations if e.distribution is not None]
-    ties = [DISTRIBUTIONS[name].event_dim for name in names if name in DISTRIBUTIONS]
+    drawn = [e.distribution for e in variable.equations if e.distribution is not None]
+    ties = [traits_of(d).event_dim for d in drawn]
     return max([_tied_by(variable.type.support), *ties])
 
 
@@ -89,7 +89,7 @@ def _structured_placeholder(support: Structured, shape: tuple[int, ...]) -> Arra
             return np.full(shape, 1 / max(n, 1))
         case "unit_vector":
             return np.full(shape, n**-0.5 if n else 0.0)
-        case "covariance" | "correlation" | "cholesky":
+        case "covariance" | "correlation" | "cholesky" | "cholesky_correlation":
             return np.eye(n)
         case "ordered":
             low, high = support.lower, support.upper
@@ -182,11 +182,13 @@ def _structured_rules(support: Structured, values: Array) -> list[Rule]:
 
 def _matrix_rules(kind: str, values: Array) -> list[Rule]:
     diagonal = np.diagonal(values, axis1=-2, axis2=-1)
-    if kind == "cholesky":
+    if kind.startswith("cholesky"):
         upper = np.abs(np.triu(values, 1)).max((-2, -1), initial=0) > 0
+        uneven = (np.abs((values**2).sum(-1) - 1) > TOLERANCE).any(-1)
         return [
-            Rule("GD734", upper, "cholesky, with zeros above the diagonal"),
-            Rule("GD734", (diagonal <= 0).any(-1), "cholesky, positive on the diagonal"),
+            Rule("GD734", upper, f"{kind}, with zeros above the diagonal"),
+            Rule("GD734", (diagonal <= 0).any(-1), f"{kind}, positive on the diagonal"),
+            *([Rule("GD734", uneven, f"{kind}, each row of length 1")] * (kind != "cholesky")),
         ]
     scale = np.abs(values).max((-2, -1), initial=0)
     skew = np.abs(values - np.swapaxes(values, -1, -2)).max((-2, -1), initial=0)

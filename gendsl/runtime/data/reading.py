@@ -12,7 +12,7 @@ import xarray as xr
 
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.runtime.data.entries import Entry, RawData, Table, data_error
-from gendsl.runtime.data.files import read_file
+from gendsl.runtime.data.files import EXTENSIONS, read_file
 from gendsl.runtime.data.objects import (
     data_of_dataset,
     data_of_mapping,
@@ -81,8 +81,8 @@ def raw_data(obj: object) -> RawData:
 
     Args:
         obj: a dict from names to numbers, nested lists, arrays, tensors, Series, DataArrays,
-            or (under the name of a plate) DataFrames; a DataFrame; a Dataset; a path or a
-            list of paths as for `read_data`.
+            or (under the name of a plate) DataFrames or paths of tables; a DataFrame; a Dataset;
+            a path or a list of paths as for `read_data`.
 
     Raises:
         DataError: it is none of these, or holds something else.
@@ -94,7 +94,7 @@ def raw_data(obj: object) -> RawData:
     if isinstance(obj, pd.DataFrame):
         return RawData(tables=(table_of_frame(obj, None, "the DataFrame"),))
     if isinstance(obj, Mapping):
-        return data_of_mapping(obj, lambda name: f"key {name!r}", strict=True)
+        return _of_mapping(obj)
     if isinstance(obj, str | PathLike):
         return read_data([str(obj)])
     if is_records(obj):
@@ -106,3 +106,30 @@ def raw_data(obj: object) -> RawData:
         f"data of type {type(obj).__name__} have no names to match with the model",
         "give a dict such as {'y': values}, a DataFrame, a Dataset, or the path of a file",
     )
+
+
+def _of_mapping(obj: Mapping[object, object]) -> RawData:
+    """Values by name; the path of a file is the table of the plate that it stands under."""
+    paths = {k: v for k, v in obj.items() if isinstance(k, str) and _is_path(v)}
+    values = {k: v for k, v in obj.items() if k not in paths}
+    problems: list[Diagnostic] = []
+    parts: list[RawData] = []
+    for key, path in paths.items():
+        try:
+            parts.append(read_file(str(path), key))
+        except DataError as error:
+            problems.extend(error.diagnostics)
+    try:
+        parts.append(data_of_mapping(values, lambda name: f"key {name!r}", strict=True))
+    except DataError as error:
+        problems.extend(error.diagnostics)
+    if problems:
+        raise DataError(problems)
+    return _joined(parts)
+
+
+def _is_path(value: object) -> bool:
+    """Whether a value is the path of a data file; other text may be a label."""
+    if isinstance(value, PathLike):
+        return True
+    return isinstance(value, str) and Path(value).suffix.lower() in EXTENSIONS
