@@ -37,6 +37,7 @@ from gendsl.runtime.rebasing import (
     verify_constants,
     verify_entries,
     verify_parents,
+    verify_series,
 )
 from gendsl.runtime.replay import Replay, unknown_draws
 from gendsl.runtime.results import ESTIMATE, build_tree
@@ -278,6 +279,7 @@ class Fit:
         known: dict[str, np.ndarray] = {}
         if not identity:
             verify_constants(model)
+            verify_series(model, bound, self.data.sizes)
             verify_entries(model, self.data, bound)
             values = {v.name: values[v.name] for v in model.variables if v.name in values}
             values, known = rebased(model, values, bound)

@@ -162,7 +162,7 @@ def _equations(
         position = variable.axes.index(sequence)
         size = scope.sizes[sequence]
         if equation.step is not None:
-            steps = np.array([equation.step])
+            steps = np.array([s for s in range(size) if s == equation.step], int)
         else:
             steps = np.array([s for s in range(equation.first, size) if s not in literal], int)
         found.append((equation, (*[slice(None)] * position, steps)))
@@ -172,6 +172,9 @@ def _equations(
 def _sequence(variable: ir.Variable, model: ir.Model) -> str:
     """The sequence along which the equations of a variable differ."""
     along = [a for a in variable.axes if model.axis(a).kind == "sequence"]
+    named = next((e.sequence for e in variable.equations if e.sequence is not None), None)
+    if named is not None:
+        return named
     lagged = {
         expr.sequence
         for equation in variable.equations

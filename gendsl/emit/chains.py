@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
+from gendsl.emit import pycode as py
+from gendsl.emit.arguments import Arguments, computed_sizes
+from gendsl.emit.rendering import rendered
+from gendsl.emit.setting import Setting
 from gendsl.emit.sites import sequence_of
 from gendsl.graph.recursion import chained, lagged_names
 from gendsl.ir import nodes as ir
 from gendsl.types import Index, Interval, Size
 
-__all__ = ["Chain", "chains_of"]
+__all__ = ["Chain", "chains_of", "summing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +51,39 @@ def chains_of(model: ir.Model) -> tuple[Chain, ...]:
         before = f"{v.name} before" if v.name in lagged else None
         found.append(Chain(v.name, before, sequence_of(model, v), states, lowest))
     return tuple(found)
+
+
+def summing(
+    model: ir.Model, setting: Setting, arguments: Arguments, steps: tuple[tuple[str, int], ...]
+) -> str:
+    """Code that sums out the chains of a program that runs by itself; "" if there are none.
+
+    Args:
+        model: the model.
+        setting: what things are called, and where plates stand.
+        arguments: of the program, in `data`.
+        steps: for each site of a literal step, the step.
+    """
+    rows: list[ast.expr] = []
+    depths, sizes = setting.layout.depths, setting.names.sizes
+    for chain in chains_of(model):
+        variable = model.variable(chain.name)
+        plates = [py.number(depths[p]) for p in variable.axes]
+        row = [py.text(chain.name), ast.Constant(chain.before), setting.size(chain.states)]
+        row += [py.number(chain.lowest), py.name(sizes[chain.sequence])]
+        row += [py.number(depths[chain.sequence]), py.tuple_of(plates)]
+        row.append(ast.Constant(isinstance(variable.type.support, Index)))
+        rows.append(py.tuple_of(row))
+    if not rows:
+        return ""
+    code: list[ast.stmt] = []
+    for _, argument in arguments.sizes:
+        given = ast.Subscript(py.name("data"), py.text(argument), ast.Load())
+        code.append(ast.Assign([ast.Name(argument, ast.Store())], given))
+    code += computed_sizes(model, setting, closed=False)
+    keys: list[ast.expr | None] = [py.text(n) for n, _ in steps]
+    literal = ast.Dict(keys, [py.number(s) for _, s in steps])
+    nesting = py.number(max(1, setting.layout.max_plate_nesting))
+    paths = py.call("summing_paths", nesting, literal, ast.List(rows, ast.Load()))
+    code.append(ast.Assign([ast.Name("paths", ast.Store())], paths))
+    return "\n".join(rendered(statement) for statement in code)

@@ -269,7 +269,8 @@ class Emitter:
         alike = len({i.type.plates for i in expr.items}) == 1 and not any(
             self.setting.is_number(i) for i in expr.items
         )
-        if alike and all(isinstance(i, ir.Lag) for i in expr.items):
+        within = self.setting.step is not None  # whose steps need not be alike
+        if alike and not within and all(isinstance(i, ir.Lag) for i in expr.items):
             return py.call("torch.stack", ast.List(tensors, ast.Load()), dim=py.number(-rank))
         together = py.call("torch.broadcast_tensors", *tensors)
         return py.call("torch.stack", together, dim=py.number(-rank))

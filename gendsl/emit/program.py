@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gendsl.emit import pycode as py
 from gendsl.emit.arguments import Arguments, aligned_data, computed_sizes, is_imputed
-from gendsl.emit.chains import Chain, chains_of
+from gendsl.emit.chains import Chain, chains_of, summing
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.layout import Layout, Names, layout_of
@@ -97,8 +97,9 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
     text = rendered(function)
     tree = ast.Module([*constants, function], [])
     _locate(tree, model.source)
+    main = _main(model, plan, setting, arguments)
     return Program(
-        _text(model, plan, version, prelude, constants, text, setting.layout.max_plate_nesting),
+        _text(model, plan, version, prelude, constants, text, main),
         prelude,
         tree,
         setting.layout,
@@ -111,13 +112,29 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         recovered,
         _windows(model),
         chains_of(model),
-        tuple(
-            (f"{v.name}[{e.step}]", e.step)
-            for v in model.of_role("latent", "observed")
-            for e in v.equations
-            if e.step is not None
-        ),
+        _steps(model),
         "runtime." in text,
+    )
+
+
+def _steps(model: ir.Model) -> tuple[tuple[str, int], ...]:
+    """See `Program.steps`."""
+    return tuple(
+        (f"{v.name}[{e.step}]", e.step)
+        for v in model.of_role("latent", "observed")
+        for e in v.equations
+        if e.step is not None
+    )
+
+
+def _main(model: ir.Model, plan: Plan, setting: Setting, arguments: Arguments) -> str:
+    """How to run the program by itself."""
+    return main_part(
+        plan,
+        setting.layout.max_plate_nesting,
+        followers(model),
+        frozenset(c.name for c in chains_of(model)),
+        summing(model, setting, arguments, _steps(model)),
     )
 
 
@@ -291,7 +308,7 @@ def _text(
     prelude: str,
     constants: list[ast.stmt],
     function: str,
-    nesting: int,
+    main: str,
 ) -> str:
     imports = ["import math\n"] if "math." in function + prelude else []
     imports += ["import pyro", "import pyro.distributions as dist", "import torch"]
@@ -306,7 +323,7 @@ def _text(
     if prelude:
         parts.append("\n" + prelude)
     parts.append("\n" + function)
-    parts.append("\n" + main_part(plan, nesting, followers(model)))
+    parts.append("\n" + main)
     return "\n\n".join(parts) + "\n"
 
 

@@ -77,10 +77,13 @@ def _append(
 ) -> ast.stmt:
     assert equation.value is not None
     if equation.step is not None:
-        return _push(variable, sites.emitter.tensor(equation.value), step)
-    step.first = equation.first
-    with sites.setting.stepping(step):
         value = sites.emitter.tensor(equation.value)
+    else:
+        step.first = equation.first
+        with sites.setting.stepping(step):
+            value = sites.emitter.tensor(equation.value)
+    if variable.type.plates - equation.value.type.plates - {step.sequence}:
+        value = ast.BinOp(value, ast.Add(), sites.zeros(variable, step.sequence))
     return _push(variable, value, step)
 
 

@@ -221,15 +221,20 @@ class Setting:
             return code
         return self.along(window.sequence, code, py.slice_from(window.first), rank)
 
-    def padded(self, code: ast.expr, rank: int) -> ast.expr:
-        """A value within the window as one over the whole sequence, NaN where there is none."""
+    def padded(self, code: ast.expr, rank: int, nothing: ast.expr) -> ast.expr:
+        """A value within the window as one over the whole sequence, `nothing` before it."""
         assert self.window is not None
-        nan = py.attribute("math", "nan")
         if self.window.masked:
-            return py.call("torch.where", self.held(self.window, (), rank), code, nan)
+            return py.call("torch.where", self.held(self.window, (), rank), code, nothing)
         right = self.layout.depths[self.window.sequence] - 1 + rank
         pads = [py.number(0)] * (2 * right) + [py.number(self.window.first), py.number(0)]
-        return py.call("torch.nn.functional.pad", code, py.tuple_of(pads), value=nan)
+        return py.call("torch.nn.functional.pad", code, py.tuple_of(pads), value=nothing)
+
+    def at(self, sequence: str, step: int, rank: int) -> ast.expr:
+        """Whether a step of a sequence is `step`, for a value of event rank `rank`."""
+        steps = py.call("torch.arange", py.name(self.names.sizes[sequence]))
+        test = ast.Compare(steps, [ast.Eq()], [py.number(step)])
+        return self.lifted(test, self.layout.depths[sequence] - 1 + rank)
 
     def held(self, window: Window, without: tuple[int, ...], rank: int) -> ast.expr:
         """Whether the general equation holds at a step, for a value of event rank `rank`."""

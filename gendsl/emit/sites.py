@@ -11,6 +11,7 @@ from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.setting import Setting, Window
 from gendsl.emit.supports import constraint, plain_start
+from gendsl.graph.recursion import recurrent
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, references, variable_expressions, walk
 from gendsl.semantics.supports import is_discrete
@@ -89,15 +90,25 @@ def window_of(model: ir.Model, variable: ir.Variable) -> Window | None:
     first, literal = general.first, {e.step for e in variable.equations}
     while first in literal:
         first += 1
-    return Window(sequence_of(model, variable), first) if first else None
+    alone = len(variable.equations) == 1
+    return None if first == 0 and alone else Window(sequence_of(model, variable), first)
 
 
 def sequence_of(model: ir.Model, variable: ir.Variable) -> str:
-    """The sequence along which the equations of a variable differ."""
-    exprs = [x for e in variable.equations for x in equation_expressions(e)]
-    lagged = {x.sequence for x in walk(*exprs) if isinstance(x, ir.Lag)}
+    """The sequence along which the equations of a variable differ, or it depends on its past."""
     along = [a for a in variable.axes if model.axis(a).kind == "sequence"]
-    return next((a for a in along if a in lagged), along[-1])
+    if len(along) == 1:
+        return along[0]
+    circle = next((c for c in recurrent(model) if variable.name in c), frozenset[str]())
+    for group in ({variable.name}, circle):
+        members = [v for v in model.variables if v.name in group]
+        differ = {e.sequence for v in members for e in v.equations}
+        exprs = [x for v in members for e in v.equations for x in equation_expressions(e)]
+        differ |= {x.sequence for x in walk(*exprs) if isinstance(x, ir.Lag)}
+        found = next((a for a in along if a in differ), None)
+        if found is not None:
+            return found
+    return along[-1]
 
 
 @dataclass(slots=True)
@@ -181,7 +192,7 @@ class SiteEmitter:
 
     def let(self, variable: ir.Variable) -> Statement:
         """A deterministic site; NaN at the steps where its equation does not hold."""
-        equation = variable.equations[-1]
+        equation = next(e for e in variable.equations if e.step is None)
         assert equation.value is not None
         setting, rank = self.setting, len(variable.type.event)
         with setting.within(self.window(variable)):
@@ -189,7 +200,12 @@ class SiteEmitter:
             if equation.value.type.plates != variable.type.plates:
                 value = ast.BinOp(value, ast.Add(), self.zeros(variable))
             if setting.window is not None:
-                value = setting.padded(value, rank)
+                value = setting.padded(value, rank, self._nothing(variable, setting.window))
+        for literal in variable.equations:
+            if literal.step is not None and literal.value is not None:
+                here = setting.at(self.along(variable), literal.step, rank)
+                given = self.emitter.tensor(literal.value)
+                value = py.call("torch.where", here, given, value)
         name = py.text(variable.name)
         code = py.call("pyro.deterministic", name, value, event_dim=py.number(rank))
         assigned = py.assign(self.identifier(variable), code, variable.span)
@@ -200,9 +216,21 @@ class SiteEmitter:
             needs=needed(variable),
         )
 
-    def zeros(self, variable: ir.Variable) -> ast.expr:
-        """Zeros over all the plates of a variable, for a value that does not vary over all."""
-        sizes = self.setting.plate_sizes(variable.type.plates)
+    def _nothing(self, variable: ir.Variable, window: Window) -> ast.expr:
+        """What stands at the steps before a window: NaN, or what literal steps replace."""
+        literal = {e.step for e in variable.equations}
+        whole = isinstance(variable.type.support, Index)
+        if whole and literal.issuperset(range(window.first)):
+            return py.number(0)
+        return py.attribute("math", "nan")
+
+    def zeros(self, variable: ir.Variable, single: str | None = None) -> ast.expr:
+        """Zeros over all the plates of a variable, for a value that does not vary over all.
+
+        Along the sequence `single` there is one step alone.
+        """
+        plates = variable.type.plates - {single}
+        sizes = self.setting.plate_sizes(plates)
         ones = [py.number(1)] * len(variable.type.event)
         whole = isinstance(variable.type.support, Index)
         dtype = py.attribute("torch", "long") if whole else None

@@ -195,6 +195,11 @@ CODES: dict[str, tuple[str, str]] = {
         "index_base is 0 or 1",
         "`index_base` says from which number the columns of index type count: 0, or 1.",
     ),
+    "GD747": (
+        "steps that are not in order",
+        "The steps of a sequence are the rows in their order. Labels that are numbers or dates "
+        "must increase along the rows: sort the table by them.",
+    ),
     "GD790": (
         "data that are not used",
         "A file or DataFrame holds columns or arrays that the model does not mention. They are "

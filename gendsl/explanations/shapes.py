@@ -172,6 +172,13 @@ type. Elsewhere this makes N by N values without a word; here the entry is taken
 Bad: `observe y[n] ~ Normal(b * x, 1)`, with `input x[n]: real[1]`
 Good: `observe y[n] ~ Normal(b * x[0], 1)`""",
     ),
+    "GD323": (
+        "Axis that a variable would have twice",
+        """\
+A vector with an entry for every member of a plate stands where each member needs its own entry.
+Bad: `observe y[p] ~ Normal(f, 1)`, with `latent f: real[p] ~ Normal(0, 1)`
+Good: `observe y[p] ~ Normal(f[p], 1)`, with `latent f: real[p] ~ Normal(0, 1)`""",
+    ),
     "GD401": (
         "Parameter outside its support",
         """\

@@ -254,6 +254,11 @@ _LATER = {
         "`fit.predict(...)` at other `x`",
         "a fit with the new rows among the data, and `observe y[n]: real? ~ ...` missing there",
     ),
+    "GD919": (
+        "Recursion along two sequences at once",
+        "`observe y[t, s] ~ Normal(a * y[t-1] + b * y[s-1], 1)`",
+        "`observe y[t, s] ~ Normal(a * y[t-1], 1)`, or one of the two as a plate",
+    ),
 }
 """What later versions run: what it is, an example, and what to write until then."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gendsl.graph.recursion import chained, scans
+from gendsl.graph.recursion import chained, is_stepped, scans
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
     distribution_expressions,
@@ -43,6 +43,9 @@ def _obstacles(model: ir.Model, latent: ir.Variable) -> list[Obstacle]:
     recurring = {v.name for group in scans(model) for v in group}
     chain = latent.name if latent in chained(model) else ""
     found: list[Obstacle] = []
+    if latent.role == "observed" and is_stepped(latent):
+        why = "its values may be missing, and its law differs along a sequence"
+        found.append(Obstacle(latent.name, why))
     if latent.type.event:
         found.append(Obstacle(latent.name, "its entries form one value; give them a plate"))
     reported = reported_lets(model)

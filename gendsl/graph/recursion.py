@@ -85,15 +85,19 @@ def chained(model: ir.Model) -> tuple[ir.Variable, ...]:
 def held(model: ir.Model) -> frozenset[str]:
     """The latents whose values the program holds apart from their densities.
 
-    They are those whose equations differ along a sequence, and those whose law depends on the
-    state of a hidden Markov chain, of which the program may be given every state at once.
+    They are those whose equations differ along a sequence, those that depend on their own past
+    through other quantities, and those whose law depends on the state of a hidden Markov chain, of
+    which the program may be given every state at once.
     """
+    past = frozenset[str]().union(*recurrent(model))
     chains = {v.name for v in chained(model)}
     found = set(chains)
     for variable in model.variables:
         depends = chains & set(references(*variable_expressions(variable)))
         if variable.role == "let" and depends:
             chains.add(variable.name)
-        if variable.role == "latent" and (depends or is_stepped(variable)):
+        if variable.role == "latent" and (
+            depends or is_stepped(variable) or variable.name in past
+        ):
             found.add(variable.name)
     return frozenset(found)

@@ -253,13 +253,14 @@ class Equation(Node):
 
     `step` is the literal step of a sequence that it holds at, None for the general one.
     `first` is the first step of the sequence at which the general equation holds (the largest
-    lag in it, or after the literal steps).
+    lag in it, or after the literal steps). `sequence` is that of a literal step.
     """
 
     distribution: Distribution | None = None
     value: Expr | None = None
     step: int | None = None
     first: int = 0
+    sequence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from pyro import poutine
 from pyro.distributions import constraints
 from pyro.distributions.transforms import biject_to
 from pyro.infer import config_enumerate
-from pyro.infer.mcmc.util import TraceEinsumEvaluator
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
+from gendsl.runtime.elimination import Evaluator
 from gendsl.runtime.forward import every_path
 from gendsl.runtime.moving import FollowSupport, following, free_site
 from gendsl.runtime.noncentred import noncentred
@@ -97,7 +97,7 @@ class Density:
             prototype = poutine.trace(function).get_trace()  # a claim may fail at a prior draw
         self.params = {n: start for n, (start, _) in params.seen.items()}
         self.unknowns = _unknowns(prototype, params)
-        self._evaluator: TraceEinsumEvaluator | None = None
+        self._evaluator: Evaluator | None = None
         if any(_is_enumerated(site) for site in prototype.nodes.values()):
             self._sum_out()
 
@@ -123,9 +123,7 @@ class Density:
         if not any(_is_enumerated(site) for site in trace.nodes.values()):
             return  # all that would be summed out stands in empty plates, and adds 0
         self.function = function
-        self._evaluator = TraceEinsumEvaluator(
-            trace, has_enumerable_sites=True, max_plate_nesting=nesting
-        )
+        self._evaluator = Evaluator(trace, nesting)
 
     @property
     def sums(self) -> bool:

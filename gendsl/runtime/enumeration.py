@@ -22,7 +22,7 @@ from gendsl.runtime.plates import EmptyAside
 from gendsl.runtime.posterior import merged, site_values
 from gendsl.runtime.program import Executable
 
-__all__ = ["ExactResult", "enumerate_exactly"]
+__all__ = ["ExactResult", "Listing", "enumerate_exactly"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -63,8 +63,9 @@ def enumerate_exactly(executable: Executable, draws: int, seed: int) -> ExactRes
 
 def _marginals(executable: Executable, *, summed: bool) -> tuple[Arrays, Arrays]:
     """Pyro's differentiation of log Z gives every marginal in one backward pass."""
-    elbo = TraceEnum_ELBO(max_plate_nesting=executable.nesting)
-    empty, listing = EmptyAside(), _Listing()
+    beside = 2 * len(executable.program.chains)  # dimensions of states, left of the plates
+    elbo = TraceEnum_ELBO(max_plate_nesting=executable.nesting + beside)
+    empty, listing = EmptyAside(), Listing()
     every = every_path(executable, frozenset(), contract=False)
     function = listing(empty(config_enumerate(every(executable.run))))
     tables: dict[str, Tensor] = {}
@@ -146,7 +147,7 @@ class _Listed(TorchDistribution):
         return drawn
 
 
-class _Listing(Messenger):
+class Listing(Messenger):
     """Puts `_Listed` around the laws that are summed out.
 
     Attributes:

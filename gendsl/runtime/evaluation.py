@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from pyro.poutine.trace_struct import Trace
 
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.emit.sites import window_of
 from gendsl.graph.recursion import held
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import references
@@ -86,7 +88,7 @@ def pointwise(
         trace.compute_log_prob()
         parts.append(
             {
-                v.name: _rows(batch, trace.nodes[v.name]["log_prob"], v, length, missing or {})
+                v.name: _rows(batch, trace, v, length, missing or {})
                 for v in model.of_role("observed")
                 if v.name in trace.nodes
             }
@@ -96,19 +98,50 @@ def pointwise(
 
 def _rows(
     batch: Batch,
-    logs: torch.Tensor,
+    trace: Trace,
     variable: ir.Variable,
     count: int,
     missing: Mapping[str, np.ndarray],
 ) -> np.ndarray:
-    """(draw, row), without the rows whose value is missing."""
+    """(draw, row), without the rows whose value is missing, or given and not modelled."""
+    logs, modelled = _at_all_steps(batch, trace, variable)
     found = np.array(logs.reshape(count, -1).cpu().numpy())
-    if variable.name not in missing:
-        return found
-    mask = missing[variable.name]
-    entries = tuple(range(len(variable.axes), mask.ndim))
-    mask = np.asarray(mask.any(axis=entries))
-    return found[:, ~known_mask(batch, variable, mask).reshape(-1).cpu().numpy()]
+    keep = modelled.reshape(-1).cpu().numpy()
+    if variable.name in missing:
+        mask = missing[variable.name]
+        entries = tuple(range(len(variable.axes), mask.ndim))
+        mask = np.asarray(mask.any(axis=entries))
+        keep = keep & ~known_mask(batch, variable, mask).reshape(-1).cpu().numpy()
+    return found[:, keep]
+
+
+def _at_all_steps(
+    batch: Batch, trace: Trace, variable: ir.Variable
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log densities of all members, and for those of one draw whether they have an equation."""
+    sizes = batch.executable.sizes
+    logs = _log_prob(trace, variable.name)
+    window = window_of(batch.executable.model, variable)
+    if window is None:
+        return logs, torch.ones(logs.shape[1:], dtype=torch.bool)
+    dim = -batch.executable.program.layout.depths[window.sequence]
+    first = min(window.first, sizes[window.sequence])
+    if logs.shape[dim] != sizes[window.sequence]:
+        logs = torch.nn.functional.pad(logs, [0, 0] * (-dim - 1) + [first, 0])
+    logs = logs.clone()
+    modelled = torch.ones(logs.shape[1:], dtype=torch.bool)
+    modelled.narrow(dim, 0, first).fill_(value=False)
+    for equation in variable.equations:
+        step = equation.step
+        if step is not None and step < sizes[window.sequence]:
+            logs.narrow(dim, step, 1).copy_(_log_prob(trace, f"{variable.name}[{step}]"))
+            modelled.narrow(dim, step, 1).fill_(value=True)
+    return logs, modelled
+
+
+def _log_prob(trace: Trace, site: str) -> torch.Tensor:
+    found: torch.Tensor = trace.nodes[site]["log_prob"]
+    return found
 
 
 def verify_scorable(model: ir.Model, *, point: bool) -> None:

@@ -8,7 +8,7 @@ a chain, which are contracted (Rabiner, A tutorial on hidden Markov models, 1989
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from gendsl.emit.chains import Chain
 from gendsl.ir import nodes as ir
 from gendsl.runtime.program import Executable
-from gendsl.types import Index
+from gendsl.types import Index, Size
 
 __all__ = [
     "EveryPath",
@@ -30,6 +30,7 @@ __all__ = [
     "log_partition",
     "marginals",
     "sampled_path",
+    "summing_paths",
 ]
 
 IMPOSSIBLE = -1e30
@@ -66,6 +67,12 @@ class Place:
         dtype = torch.long if self.whole else torch.get_default_dtype()
         numbers = torch.arange(self.states).to(dtype) + self.chain.lowest
         return numbers.reshape((self.states,) + (1,) * (-dim - 1))
+
+    def along(self, value: Tensor) -> Tensor:
+        """The same at every step, for a program that picks out single ones."""
+        sizes = list(value.shape)
+        sizes[-self.depth] = self.length
+        return value.expand(sizes)
 
 
 def _places(executable: Executable, nesting: int, given: frozenset[str]) -> tuple[Place, ...]:
@@ -160,6 +167,10 @@ class EveryPath(Messenger):
     def __post_init__(self) -> None:
         super().__init__()
         self._now = {p.chain.name: p.values(p.dim) for p in self.places}
+        for place in self.places:
+            name = place.chain.name
+            if any(s > 0 and label == f"{name}[{s}]" for label, s in self.steps.items()):
+                self._now[name] = place.along(self._now[name])
         self._before = {p.chain.before: p.values(p.dim - 1) for p in self.places}
 
     def _pyro_sample(self, msg: dict[str, Any]) -> None:
@@ -178,8 +189,11 @@ class EveryPath(Messenger):
         log_prob = fn.log_prob(msg["value"])
         tied = frozenset(i for i, p in enumerate(self.places) if self._depends(log_prob, p))
         if tied:
-            self.factors.append(_Factor(log_prob, tied, self.steps.get(name)))
             msg["stop"] = True
+            step = self.steps.get(name)
+            lengths = (p.length for i, p in enumerate(self.places) if i in tied)
+            if step is None or step < min(lengths):
+                self.factors.append(_Factor(log_prob, tied, step))
 
     def _depends(self, log_prob: Tensor, place: Place) -> bool:
         shape = (1,) * (1 - place.dim - log_prob.dim()) + tuple(log_prob.shape)
@@ -261,6 +275,28 @@ def every_path(
         dict(executable.program.steps),
         contract,
     )
+
+
+def summing_paths(
+    nesting: int,
+    steps: Mapping[str, int],
+    chains: Sequence[tuple[str, str | None, int, int, int, int, tuple[int, ...], bool]],
+) -> EveryPath:
+    """A handler that sums out chains, for a program that runs by itself.
+
+    Args:
+        nesting: how many batch dimensions there are.
+        steps: for each site of a literal step, the step.
+        chains: for each its name, the name of its states one step earlier, how many states it
+            has, the least of them, the length and the depth of its sequence, the depths of all
+            its plates, and whether its values are whole numbers of a category.
+    """
+    places: list[Place] = []
+    for name, before, states, lowest, length, depth, plates, whole in chains:
+        chain = Chain(name, before, "", Size.of(states), lowest)
+        dim = -nesting - 1 - 2 * len(places)
+        places.append(Place(chain, states, length, depth, frozenset(plates), dim, whole))
+    return EveryPath(tuple(places), nesting, nesting, steps)
 
 
 def _contracted(left: Tensor, right: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyro
 import torch
 from pyro.poutine.trace_struct import Trace
 from torch import Tensor
@@ -17,7 +18,7 @@ from torch import Tensor
 from gendsl.emit.sites import sequence_of, window_of
 from gendsl.graph.recursion import held, recurrent
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import references, variable_expressions
+from gendsl.ir.traversal import references, variable_expressions, walk
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.posterior import site_values
 from gendsl.runtime.program import Executable
@@ -150,7 +151,7 @@ class Generation:
             if v.name not in self.values and v.name not in self.observed:
                 self._blank(v)
         sequence = sequence_of(self._model, members[0])
-        whole = self._gathers(sequence) or sequence not in dict(self.executable.program.sizes)
+        whole = self._spans(group, sequence)
         for step in range(self.start.get(sequence, 0), self.executable.sizes[sequence]):
             for variable in members:
                 if step not in self._modelled(variable, sequence):
@@ -230,15 +231,33 @@ class Generation:
             shape = value.shape[:1] + (1,) * missing + value.shape[1:]
             arguments[dict(executable.program.observed)[name]] = value.reshape(shape)
         batch = Batch(replace(executable, arguments=arguments))
+        if self._has_empty_windows(executable):  # whose laws torch cannot verify
+            with pyro.validation_enabled(is_validate=False):
+                return batch.trace(self.count, self.values, self.params, self.known)
         return batch.trace(self.count, self.values, self.params, self.known)
 
-    def _gathers(self, sequence: str) -> bool:
-        """Whether data point into a sequence, which then cannot be cut short."""
+    def _has_empty_windows(self, executable: Executable) -> bool:
+        """Whether some general equation holds at none of the steps."""
+        windows = (window_of(self._model, v) for v in self._model.variables if v.random)
+        return any(w.first >= executable.sizes[w.sequence] > 0 for w in windows if w is not None)
+
+    def _spans(self, group: frozenset[str], sequence: str) -> bool:
+        """Whether a sequence cannot be cut short for a group: it is looked at as a whole.
+
+        Data may point into it, or its length be that of vectors; what the group depends on may
+        combine all of its steps.
+        """
+        if sequence not in dict(self.executable.program.sizes):
+            return True
         size = Size.named(sequence)
-        return any(
-            isinstance(v.type.support, Index) and v.type.support.size == size
-            for v in self._model.variables
-        )
+        for v in self._model.variables:
+            pointed = isinstance(v.type.support, Index) and v.type.support.size == size
+            drawn = v.role in ("latent", "param")
+            if pointed or (drawn and any(_mentions(s, sequence) for s in v.type.event)):
+                return True
+        above = [self._model.variable(n) for n in self._above(group) | group]
+        exprs = (x for v in above for x in variable_expressions(v))
+        return any(_looks_along(e, sequence) for e in walk(*exprs))
 
     def _cut(self, sequence: str, length: int) -> Generation:
         """The same for the first steps of a sequence alone."""
@@ -273,6 +292,27 @@ def _shortened(
         if name == sequence:
             value = value.narrow(before + position, 0, length)
     return value
+
+
+def _mentions(size: Size, sequence: str) -> bool:
+    return any(sequence in names for names, _ in size.terms)
+
+
+def _looks_along(expr: ir.Expr, sequence: str) -> bool:
+    """Whether an expression depends on all the steps of a sequence, or on how many there are."""
+    match expr:
+        case (
+            ir.Reduce(axis=str() as axis)
+            | ir.Select(axis=str() as axis)
+            | ir.Gather(axis=str() as axis)
+        ):
+            return axis == sequence
+        case ir.Collect(plate=plate):
+            return plate == sequence
+        case ir.SizeNumber(size=size):
+            return _mentions(size, sequence)
+        case _:
+            return False
 
 
 def _site(trace: Trace, name: str) -> Tensor:

@@ -156,12 +156,13 @@ class Uniform(TorchDistribution):
 
     def cdf(self, value: Tensor) -> Tensor:
         """The part of the interval below a value."""
-        below = (value - self.low) / (self.high - self.low)
+        below: Tensor = (value - self.low) / (self.high - self.low)
         return below.clamp(min=0, max=1)
 
     def icdf(self, value: Tensor) -> Tensor:
         """The value below which a part of the interval lies."""
-        return self.low + value * (self.high - self.low)
+        found: Tensor = self.low + value * (self.high - self.low)
+        return found
 
     def sample(self, sample_shape: _size = _NO_AXES) -> Tensor:
         """Uniform draws."""

@@ -13,8 +13,8 @@ from gendsl.runtime.density import Density
 from gendsl.runtime.metric import Diagonal, Metric
 from gendsl.runtime.potential import Potential, unflatten
 from gendsl.runtime.progress import Phase
-from gendsl.runtime.starting import starting_point
-from gendsl.runtime.trajectory import Point, Transition, reasonable_step, transition
+from gendsl.runtime.starting import Start, chain_start
+from gendsl.runtime.trajectory import Transition, reasonable_step, transition
 
 __all__ = ["ChainResult", "NutsOptions", "Report", "run_chain"]
 
@@ -44,10 +44,11 @@ class _Chain:
     """The state of a chain that adapts itself."""
 
     def __init__(
-        self, potential: Potential, point: Point, options: NutsOptions, rng: np.random.Generator
+        self, potential: Potential, start: Start, options: NutsOptions, rng: np.random.Generator
     ) -> None:
-        self.potential, self.point, self.options, self.rng = potential, point, options, rng
-        self.metric: Metric = Diagonal(np.ones(potential.size))
+        self.potential, self.point, self.options, self.rng = potential, start.point, options, rng
+        known = start.variances
+        self.metric: Metric = Diagonal(np.ones(potential.size) if known is None else known)
         self.gathered = Gathered()
         self.step = StepSize(options.target_accept_prob)
         self.ends = windows(options.warmup)
@@ -96,7 +97,7 @@ def run_chain(
     """Adapt, then sample; `seed` determines every draw."""
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
-        start = starting_point(density, potential, rng)
+        start = chain_start(density, potential, rng, options.warmup)
         chain = _Chain(potential, start, options, rng)
     total, lost = options.warmup + options.draws, 0
     positions = np.empty((options.draws, potential.size))

@@ -231,12 +231,14 @@ def one_step_ahead(
     sequence = sequence_of(batch.executable.model, variable)
     right = batch.executable.program.layout.depths[sequence] - 1 + len(variable.type.event)
     value = _drawn(trace, variable.name)
-    masked = value.shape[-1 - right] == batch.executable.sizes[sequence]
+    size = batch.executable.sizes[sequence]
+    first = min(first, size)
+    masked = value.shape[-1 - right] == size
     pads = [0, 0] * right + [0 if masked else first, 0]
     whole = torch.nn.functional.pad(value, pads, value=float("nan"))
     whole.narrow(-1 - right, 0, first).fill_(float("nan"))
     for equation in variable.equations:
-        if equation.step is not None:
+        if equation.step is not None and equation.step < size:
             here = _drawn(trace, f"{variable.name}[{equation.step}]")
             whole.narrow(-1 - right, equation.step, 1).copy_(here)
     return _array(batch.natural(variable, whole, count))

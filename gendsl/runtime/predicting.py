@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gendsl.diagnostics import DataError, Diagnostic
-from gendsl.emit.sites import sequence_of
+from gendsl.emit.sites import has_children, sequence_of
 from gendsl.graph.recursion import held
 from gendsl.ir import nodes as ir
 from gendsl.runtime.draws import Batch, chunks
@@ -23,6 +23,7 @@ from gendsl.runtime.posterior import (
     unknown_sites,
 )
 from gendsl.runtime.program import Executable
+from gendsl.types import Index
 
 __all__ = ["continued", "first_steps", "predictive"]
 
@@ -57,9 +58,9 @@ def predictive(
     """
     model, program = executable.model, executable.program
     windows = {n for n, _ in program.windows}
-    start = first_steps(model, frozenset(windows), known, missing or {})
+    start = first_steps(model, frozenset(windows), known, missing or {}, executable.sizes)
     drawn = frozenset(n for n, _ in program.observed if n not in windows and n not in given)
-    free = executable.without(drawn)
+    free = _with_placeholders(executable.without(drawn))
     batch = Batch(free)
     names = [v.name for v in model.of_role("observed", "let")]
     count = len(next(iter(posterior.values()))) if posterior else draws
@@ -84,11 +85,29 @@ def predictive(
     return merged(parts)
 
 
+def _with_placeholders(executable: Executable) -> Executable:
+    """The program with some values for the observed variables that it cannot draw itself.
+
+    Nothing depends on those that may be left out, so that any values do.
+    """
+    program, arguments = executable.program, dict(executable.arguments)
+    for name, _ in program.windows:
+        argument = dict(program.observed)[name]
+        if arguments.get(argument) is None:
+            variable = executable.model.variable(name)
+            shape = [executable.sizes[a] for a in variable.axes]
+            shape += [s.evaluate(dict(executable.sizes)) for s in variable.type.event]
+            whole = isinstance(variable.type.support, Index)
+            arguments[argument] = torch.zeros(shape, dtype=torch.long if whole else None)
+    return replace(executable, arguments=arguments)
+
+
 def first_steps(
     model: ir.Model,
     windows: frozenset[str],
     known: Mapping[str, np.ndarray],
     missing: Mapping[str, np.ndarray],
+    sizes: Mapping[str, int],
 ) -> dict[str, int]:
     """For each sequence along which a series goes on, the first step that is to be drawn.
 
@@ -97,16 +116,19 @@ def first_steps(
         windows: observed variables that recur, or have no distribution at the first steps.
         known: masks over the axes of latents with new members, of those that the fit knew.
         missing: masks of missing values of observed variables.
+        sizes: of the axes.
 
     Raises:
         DataError: GD914, what is unknown is not the end of the series alone.
     """
     apart = held(model)
     unknown = {n: ~mask for n, mask in known.items() if n in apart}
-    for name in windows & set(missing):
+    needed = {n for n in windows if has_children(model, n)}
+    for name in needed & set(missing):
         variable = model.variable(name)
         entries = tuple(range(len(variable.axes), missing[name].ndim))
         unknown[name] = np.asarray(missing[name].any(axis=entries))
+    going_on = {sequence_of(model, model.variable(n)) for n in unknown}
     found: dict[str, int] = {}
     wrong: list[Diagnostic] = []
     for name, mask in unknown.items():
@@ -116,11 +138,31 @@ def first_steps(
         others = tuple(i for i in range(mask.ndim) if i != position)
         some, every = np.asarray(mask.any(axis=others)), np.asarray(mask.all(axis=others))
         start = int(np.argmax(some)) if some.any() else len(some)
-        if not every[start:].all() or found.setdefault(sequence, start) != start:
+        if not start or not every[start:].all() or found.setdefault(sequence, start) != start:
+            wrong.append(_not_the_end(variable, sequence))
+        elif name in windows:
+            first = min((e.first for e in variable.equations if e.step is None), default=0)
+            literal = {e.step for e in variable.equations}
+            without = [s for s in range(start, min(first, len(some))) if s not in literal]
+            wrong += [_without_law(variable, without[0])] if without else []
+    for name in sorted(needed - set(missing)):  # what is given later would go unheard
+        variable = model.variable(name)
+        sequence = sequence_of(model, variable)
+        if sequence in going_on and found.get(sequence, sizes[sequence]) < sizes[sequence]:
             wrong.append(_not_the_end(variable, sequence))
     if wrong:
         raise DataError(wrong, model.source)
     return {s: start for s, start in found.items()}
+
+
+def _without_law(variable: ir.Variable, step: int) -> Diagnostic:
+    return Diagnostic(
+        "GD914",
+        f"`{variable.name}` has no distribution at step {step}, from which its series would have "
+        "to be drawn",
+        variable.span,
+        help="give its values up to the first step at which its equation holds",
+    )
 
 
 def _not_the_end(variable: ir.Variable, sequence: str) -> Diagnostic:

@@ -27,6 +27,7 @@ __all__ = [
     "verify_constants",
     "verify_entries",
     "verify_parents",
+    "verify_series",
 ]
 
 
@@ -92,11 +93,53 @@ def verify_parents(
                     "GD710",
                     f"no values are given for `{name}`, which depends on its own past",
                     span,
-                    help=f"give its values: predictions of `{name}` are one step ahead of them",
+                    help=f"give its values: predictions of `{name}` are one step ahead of them, "
+                    "and go on where they are missing at the end",
                 )
             )
     if found:
         raise DataError(found, model.source)
+
+
+def verify_series(model: ir.Model, bound: BoundData, sizes: Mapping[str, int]) -> None:
+    """Refuse new data whose steps are not those of the fit, or those and later ones.
+
+    Args:
+        model: the model.
+        bound: new data.
+        sizes: of the axes of the fit.
+
+    Raises:
+        DataError: GD914.
+    """
+    exprs = [x for v in model.variables for e in v.equations for x in equation_expressions(e)]
+    data = {v.name for v in model.of_role("input", "observed")}
+    recurring = {
+        lag.sequence
+        for lag in walk(*exprs)
+        if isinstance(lag, ir.Lag) and not data.issuperset(references(lag.value))
+    }
+    found = []
+    for variable in model.of_role("latent"):
+        for sequence in recurring & set(variable.axes):
+            numbers = np.asarray(bound.known_number.get(sequence, np.arange(0)))
+            known = int(np.argmin(numbers == np.arange(len(numbers)))) if len(numbers) else 0
+            if (numbers == np.arange(len(numbers))).all():
+                known = len(numbers)
+            whole = known == len(numbers) or known == sizes[sequence]
+            if not known or not whole or (numbers[known:] >= 0).any():
+                found.append(
+                    Diagnostic(
+                        "GD914",
+                        f"`{variable.name}` is known at the steps of the fit, and goes on after "
+                        f"them along `{sequence}`; this version needs the whole series, from its "
+                        "first step on",
+                        variable.span,
+                        help="give the steps of the fit in their order, then the later ones",
+                    )
+                )
+    if found:
+        raise DataError(found[:1], model.source)
 
 
 def verify_constants(model: ir.Model) -> None:

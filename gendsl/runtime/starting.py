@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from torch import Tensor
 
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
+from gendsl.runtime.approach import Budget, Found, descend
 from gendsl.runtime.density import Density
 from gendsl.runtime.potential import Potential, unflatten
 from gendsl.runtime.trajectory import Point
 
-__all__ = ["starting_point"]
+__all__ = ["Start", "chain_start", "starting_point"]
 
 RADII = (2.0, 2.0, 2.0, 1.0, 0.5, 0.1, 0.01)
 TRIES = 20
@@ -23,8 +25,27 @@ TRIES = 20
 CANDIDATES = 4
 """So many points with a finite density are found, and the one of least gradient is taken."""
 
+PATHS = 8
+"""So many paths lead down, from points of their own."""
+
+LEAST_BUDGET = 200
+"""Evaluations for the paths, where warm-up has fewer iterations."""
+
 SHOWN = 5
 """A message names at most so many entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a chain begins.
+
+    Attributes:
+        point: the point.
+        variances: of the coordinates, where an approximation tells them.
+    """
+
+    point: Point
+    variances: np.ndarray | None = None
 
 
 def starting_point(density: Density, potential: Potential, rng: np.random.Generator) -> Point:
@@ -35,6 +56,13 @@ def starting_point(density: Density, potential: Potential, rng: np.random.Genera
     Raises:
         DataError: GD821 when there is none, naming the sites without a finite density.
     """
+    found = _random_point(potential, rng)
+    if found is None:
+        raise _no_start(density)
+    return found
+
+
+def _random_point(potential: Potential, rng: np.random.Generator) -> Point | None:
     found: list[Point] = []
     for radius in RADII:
         for _ in range(TRIES):
@@ -46,7 +74,45 @@ def starting_point(density: Density, potential: Potential, rng: np.random.Genera
                 break
         if found:
             return min(found, key=lambda p: float(np.linalg.norm(p.gradient)))
-    raise _no_start(density)
+    return None
+
+
+def chain_start(
+    density: Density, potential: Potential, rng: np.random.Generator, warmup: int
+) -> Start:
+    """Where a chain begins: where the posterior has probability, as far as can be seen.
+
+    Paths lead down from several starting points, each to a normal approximation
+    (`gendsl.runtime.approach`). One of these is chosen, and one of its draws by importance. So
+    chains begin at draws from approximations that were found independently, not at a mode.
+
+    The choice is by the probability that an approximation covers, softened by sqrt(size) / 2 nats
+    for its error. So where several modes have probability worth speaking of,
+    chains begin in different ones, and R-hat tells; each stays in its own as before. A mode with
+    hopelessly little is left out, unless all paths of the chain led there.
+
+    Without warm-up, or where no path found an approximation, it is the first starting point. The
+    potential is evaluated about once for each iteration of warm-up, about a tenth of its work.
+
+    Raises:
+        DataError: GD821, as `starting_point`.
+    """
+    first = starting_point(density, potential, rng)
+    found: list[Found] = []
+    budget = Budget(potential, max(warmup, LEAST_BUDGET) if warmup else 0)
+    point: Point | None = first
+    for _ in range(PATHS):
+        if point is None or budget.left <= 0:
+            break
+        end = descend(budget, point, rng)
+        found += [] if end is None else [end]
+        point = _random_point(potential, rng)
+    if not found:
+        return Start(first)
+    evidence = np.array([f.evidence for f in found]) / max(1.0, 0.5 * np.sqrt(potential.size))
+    shares = np.exp(evidence - evidence.max())
+    chosen = found[int(rng.choice(len(found), p=shares / shares.sum()))]
+    return Start(chosen.drawn(rng), chosen.variances)
 
 
 def _no_start(density: Density) -> DataError:
@@ -62,7 +128,7 @@ def _no_start(density: Density) -> DataError:
             if site["type"] == "sample" and not bool(torch.isfinite(site["log_prob"]).all()):
                 found.append(_site_without_density(model, name, site))
     except (ValueError, RuntimeError) as error:
-        found = [Diagnostic("GD821", f"no starting point has a finite density: {error}")]
+        found = [_refused(model, error)]
     found = found or [
         Diagnostic(
             "GD821",
@@ -72,6 +138,22 @@ def _no_start(density: Density) -> DataError:
         )
     ]
     return DataError(found, model.source)
+
+
+def _refused(model: ir.Model, error: Exception) -> Diagnostic:
+    """What a distribution says of its value, at the variable that it belongs to."""
+    text = str(error)
+    name = text.partition("at site '")[2].partition("'")[0]
+    variable = next((v for v in model.variables if v.name == name), None)
+    if variable is None or "within the support" not in text:
+        said = text.partition("\n")[0][:200]
+        return Diagnostic("GD821", f"no starting point has a finite density: {said}", model.span)
+    return Diagnostic(
+        "GD821",
+        f"some values of `{name}` lie outside the support of its distribution",
+        variable.span,
+        help="check the data, or choose a distribution that allows them",
+    )
 
 
 def _site_without_density(model: ir.Model, name: str, site: Mapping[str, Any]) -> Diagnostic:

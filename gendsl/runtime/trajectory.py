@@ -104,9 +104,10 @@ class _Builder:
         point, momentum = _leapfrog(self.evaluate, end[0], end[1], self.metric, sign * self.step)
         self.steps += 1
         sharp = self.metric.velocity(momentum)
-        energy = point.potential + 0.5 * float(sharp @ momentum)
+        kinetic = 0.5 * float(sharp @ momentum)
+        energy = point.potential + kinetic
         error = energy - self.start
-        if not error <= MAX_ERROR:
+        if not (kinetic >= 0 and error <= MAX_ERROR):  # a product that overflows may be negative
             self.diverging = True
             return None
         self.accepted += exp(min(0.0, -error))
@@ -217,8 +218,9 @@ def reasonable_step(
         momentum = metric.momentum(rng)
         before = point.potential + 0.5 * float(metric.velocity(momentum) @ momentum)
         there, moved = _leapfrog(evaluate, point, momentum, metric, step)
-        after = there.potential + 0.5 * float(metric.velocity(moved) @ moved)
-        good = before - after > np.log(0.8)  # False for what is not a number
+        kinetic = 0.5 * float(metric.velocity(moved) @ moved)
+        after = there.potential + kinetic
+        good = kinetic >= 0 and before - after > np.log(0.8)  # False for what is not a number
         now = 1 if good else -1
         if direction and now != direction:
             return step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import traits_of
 from gendsl.semantics.context import Context, Declared
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.scope import Declaration
@@ -29,6 +30,8 @@ def drawn_type(
         if support is None:
             raise _contradiction(ctx, declaration, declared.type.support, dist)
     assert support is not None
+    if not declared.claimed:
+        _verify_axes_once(ctx, declaration, declared, dist)
     if before is not None:
         joint = _either(ctx, before.support, support)
         if joint is None:
@@ -41,6 +44,27 @@ def drawn_type(
             )
         support = joint
     return ValueType(plates, dist.type.event, support)
+
+
+def _verify_axes_once(
+    ctx: Context, declaration: Declaration, declared: Declared, dist: ir.Distribution
+) -> None:
+    """Refuse a plate that comes again from the distribution: a vector of all its members."""
+    independent = dist.type.event[: len(dist.type.event) - traits_of(dist).event_dim]
+    twice = next((s.name for s in independent if s.name in declared.axes), None)
+    if twice is None:
+        return
+    args = (a for _, a in dist.args)
+    cause = next((a for a in args if any(s.name == twice for s in a.type.event)), None)
+    shown_name = cause.name if isinstance(cause, ir.Reference) else "..."
+    raise ctx.report.error(
+        "GD323",
+        f"`{declaration.name}` would have the axis `{twice}` twice: as its plate, and from its "
+        "distribution",
+        cause.span if cause is not None else dist.span,
+        labels=ctx.label(cause, f"`{shown_name}` is {cause.type}") if cause is not None else (),
+        help=f"take each member's own entry: `{shown_name}[{twice}]`",
+    )
 
 
 def _contradiction(

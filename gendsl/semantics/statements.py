@@ -93,10 +93,11 @@ def _equation(
     name = statement.target.name.id
     inner = ctx.at(Site(name, side.plates, statement.target.span, side.step))
     target = _expected(ctx, name, declared)
+    along = None if side.step is None else declared.axes[side.axes.index(None)]
     match statement:
         case ast.Latent(distribution=d) | ast.Observe(distribution=d) if d is not None:
             dist = type_distribution(inner, d, target)
-            equation = ir.Equation(dist, None, side.step, span=d.span)
+            equation = ir.Equation(dist, None, side.step, sequence=along, span=d.span)
         case ast.Observe(value=v) if v is not None:
             raise ctx.report.error(
                 "GD907",
@@ -107,7 +108,7 @@ def _equation(
             )
         case ast.Let(value=value):
             typed = inner.typed(inner, value)
-            equation = ir.Equation(None, typed, side.step, span=value.span)
+            equation = ir.Equation(None, typed, side.step, sequence=along, span=value.span)
         case _:
             return None
     for expr, over in plated_expressions(equation):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import log
 
 import numpy as np
 import pytest
+import torch
 from failure_budget import share
 from reference import log_density, log_density_marginal, with_lets
 from scipy import stats
@@ -86,6 +91,51 @@ observe y[t] ~ Normal(phi * y[t-1], 1)""",
 latent h[0]: positive ~ Normal(0, 1)
 latent h[t]: positive ~ Normal(h[t-1], 1)
 observe y[t]: real(-9, 9) ~ Normal(h, 1)""",
+    "a literal step later on, without lags": """
+latent m ~ Normal(0, 1)
+latent h[2] ~ Normal(m, 3)
+latent h[t] ~ Normal(m, 2)
+observe y[1] ~ Normal(h[t = 2], 3)
+observe y[t] ~ Normal(h, 1)""",
+    "lets with literal steps that do not recur": """
+plate g
+input x[g, t]: real
+latent m[g] ~ Normal(0, 1)
+let s[0, g] = 1
+let s[2, g] = m
+let s[t, g] = m * x[t-1]
+observe y[g, t] ~ Normal(s, 1)""",
+    "members that differ along a sequence": """
+plate a = 2
+input x[t]: index(a)
+latent m[a] ~ Normal(0, 1)
+let k[0]: index(a) = 1
+let k[t]: index(a) = x[t-1]
+observe y[t] ~ Normal(m[k], 1)""",
+    "a base case that is the same for all, summed one step later": """
+plate g
+latent b ~ Normal(0, 1)
+let s[0, g] = b
+let s[t, g] = 0.3 * sum(s[t-1], g) + b * s[t-1]
+observe y[g, t] ~ Normal(s, 1)""",
+    "several lags of a let that begins with numbers": """
+dim D = 2
+latent w: real[D] ~ Normal(0, 1)
+let s[0] = 1
+let s[1] = 2
+let s[t] = lags(s, D) @ w
+observe y[t] ~ Normal(s, 1)""",
+    "a latent that follows itself through a let that recurs": """
+latent b ~ Normal(0, 1)
+let s[0] = b
+let s[t] = 0.5 * s[t-1] + h[t-1]
+latent h[t] ~ Normal(s, 1)
+observe y[t] ~ Normal(h, 1)""",
+    "the first of two sequences": """
+sequence a
+latent m ~ Normal(0, 1)
+observe y[0, a] ~ Normal(0, 2)
+observe y[t, a] ~ Normal(m, 1)""",
 }
 
 CHAINS = {
@@ -137,6 +187,16 @@ plate a = 2
 latent mu[a] ~ Normal(0, 1)
 latent z[t]: index(a) ~ Categorical([0.2, 0.8])
 observe y[t] ~ Normal(mu[z] - 0.5 * mu[z[t-1]], 1)""",
+    "that begins anew": """
+plate a = 2
+latent mu[a] ~ Normal(0, 1)
+latent z[0]: index(a) ~ Categorical([0.2, 0.8])
+latent z[2]: index(a) ~ Categorical([0.6, 0.4])
+latent z[9]: index(a) ~ Categorical([0.5, 0.5])
+latent z[t]: index(a) ~ Categorical([0.9, 0.1] if z[t-1] == 0 else [0.3, 0.7])
+let m[0] = mu[a = 1]
+let m[t] = mu[z] - mu[z[t-1]]
+observe y[t] ~ Normal(m, 1)""",
 }
 
 
@@ -149,10 +209,12 @@ def point(model: gendsl.Model, seed: int) -> tuple[dict, dict, dict]:
     for v in ir.variables:
         shape = [sizes[a] for a in v.axes] + [s.evaluate(sizes) for s in v.type.event]
         text = str(v.type.support)
-        if v.role == "let" or text.startswith("index"):
+        if v.role == "let" or (v.role == "latent" and text.startswith("index")):
             continue
         if text == "binary":
             values[v.name] = rng.integers(0, 2, shape)
+        elif text.startswith("index"):
+            values[v.name] = rng.integers(0, v.type.support.size.evaluate(sizes), shape)
         elif text.startswith("simplex"):
             values[v.name] = rng.dirichlet(np.ones(shape[-1]), shape[:-1])
         elif text in ("unit", "positive"):
@@ -350,6 +412,15 @@ observe y[t] ~ Normal(c + y[t-1], 0.001)"""
             "observe y[t] ~ Normal(c == 1, 1)",
             "which is no chain",
         ),
+        (
+            "observe c[2]: binary? ~ Bernoulli(0.2)\nobserve c[t]: binary? ~ Bernoulli(0.6)\n"
+            "observe y[t] ~ Normal(m * c, 1)",
+            "its law differs along a sequence",
+        ),
+        (
+            "sequence s\nobserve y[t, s] ~ Normal(m * y[t-1] + y[s-1], 1)",
+            "GD919.*along `t` and along `s`",
+        ),
     ],
 )
 def test_refusals(text, reason):
@@ -372,3 +443,114 @@ observe w[t] ~ Normal(3 * (z == 1), 1)"""
     data = {"y": np.zeros(count), "w": np.full(count, 1.5)}
     found = model.log_density({}, data)
     assert found == pytest.approx(count * (log(0.75) + stats.norm.logpdf(1.5)), rel=1e-10)
+
+
+def test_a_walk_that_looks_at_the_whole_of_another_series():
+    model = gendsl.compile(
+        HEAD
+        + """
+latent m[t] ~ Normal(t, 0.001)
+latent h[0] ~ Normal(mean(m, t), 0.001)
+latent h[t] ~ Normal(h[t-1] + mean(m, t), 0.001)
+observe y[t] ~ Normal(h, 1)"""
+    )
+    h = model.simulate(20, sizes={"t": 4}, seed=1)["prior"]["h"].to_numpy()[0]
+    np.testing.assert_allclose(h.mean(0), [1.5, 3, 4.5, 6], atol=0.01)
+
+
+def test_a_walk_of_vectors_is_simulated():
+    model = gendsl.compile(
+        HEAD
+        + """
+dim D = 3
+latent p[0]: simplex[D] ~ Dirichlet([1, 2, 7])
+latent p[t]: simplex[D] ~ Dirichlet(1000 * p[t-1] + 0.01)
+observe y[t] ~ Normal(p[2], 0.1)"""
+    )
+    p = model.simulate(20, sizes={"t": 3}, seed=1)["prior"]["p"].to_numpy()[0]
+    np.testing.assert_allclose(p[:, 1:], p[:, :-1], atol=0.1)
+
+
+def test_predictions_where_steps_differ():
+    """Literal steps are scored and drawn; what cannot be drawn from is refused."""
+    model = gendsl.compile(
+        HEAD
+        + """
+latent b: real(0.999, 1.001) ~ Uniform(0.999, 1.001)
+observe y[2] ~ Normal(5, 0.1)
+observe y[t] ~ Normal(b, 0.1)
+observe w[t] ~ Normal(b + w[t-2], 0.1)"""
+    )
+    data = {"y": [1.0, 1, 5, 1], "w": [0.0, 1, 1, 2]}
+    fit = model.fit(data, seed=1, chains=2, warmup=100, draws=100, progress=False)
+    score = fit.evaluate(data)
+    assert score.rows == 6
+    assert score.log_predictive_density == pytest.approx(
+        6 * stats.norm.logpdf(0, 0, 0.1), abs=0.02
+    )
+    found = fit.predict({"w": data["w"]}, seed=1)["y"].to_numpy()[0]
+    np.testing.assert_allclose(found.mean(0), [1, 1, 5, 1], atol=0.1)
+    found = fit.predict({**data, "w": [0.0, 1, np.nan, np.nan]}, seed=1)["w"].to_numpy()[0]
+    np.testing.assert_allclose(found[:, 2:].mean(0), [1, 2], atol=0.1)
+    with pytest.raises(gendsl.DataError, match=r"GD914.*no distribution at step 1"):
+        fit.predict({**data, "w": [0.0, np.nan, np.nan, np.nan]})
+
+
+def test_given_values_beyond_a_latent_series_are_refused():
+    model = gendsl.compile(
+        HEAD
+        + """
+latent h[0] ~ Normal(0, 1)
+latent h[t] ~ Normal(h[t-1] + 1, 0.1)
+observe y[0] ~ Normal(0, 0.1)
+observe y[t] ~ Normal(h + y[t-1], 0.1)"""
+    )
+    y = [0.0, 1, 3, 6]
+    fit = model.fit({"y": y}, seed=1, chains=2, warmup=100, draws=100, progress=False)
+    with pytest.raises(gendsl.DataError, match="GD914"):
+        fit.predict({"y": [*y, 10, 15]})
+
+
+@contextmanager
+def default_dtype() -> Iterator[None]:
+    """A program that runs by itself sets torch's default type."""
+    before = torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+BESIDE = """
+latent z[0]: binary ~ Bernoulli(0.7)
+latent z[t]: binary ~ Bernoulli(0.8 if z[t-1] == 1 else 0.1)
+observe y[t] ~ Normal(z, 1)
+latent k: integer(0, 1) ~ Poisson(0.5)
+observe w ~ Normal(k, 1)"""
+
+
+def test_a_chain_beside_another_discrete_latent():
+    """Marginals by Bayes' rule; the program run by itself agrees."""
+    model = gendsl.compile(HEAD + BESIDE)
+    fit = model.fit({"y": [0.5, 2.0], "w": 1.0}, seed=1, progress=False)
+    k = np.array([1, 0.5]) / 1.5 * stats.norm.pdf(1, [0, 1])
+    z = np.array([[0.3 * 0.9, 0.3 * 0.1], [0.7 * 0.2, 0.7 * 0.8]])
+    z = z * stats.norm.pdf(0.5, [[0], [1]]) * stats.norm.pdf(2, [[0, 1]])
+    found = fit.tree[EXACT]
+    np.testing.assert_allclose(found["k"], k / k.sum(), atol=1e-12)
+    np.testing.assert_allclose(found["z"], np.stack([z.sum(1), z.sum(0)]) / z.sum(), atol=1e-12)
+    assert fit.tree.attrs["log_evidence"] == pytest.approx(log(k.sum() * z.sum()), rel=1e-12)
+
+
+def test_programs_with_chains_run_by_themselves(tmp_path, monkeypatch, capsys):
+    model = gendsl.compile(HEAD + BESIDE)
+    np.savez(tmp_path / "data.npz", n_t=2, y=np.array([0.5, 2.0]), w=np.array(1.0))
+    (tmp_path / "program.py").write_text(model.compiled.program.source, "utf-8")
+    monkeypatch.setattr(sys, "argv", ["program.py", str(tmp_path / "data.npz")])
+    with default_dtype():
+        runpy.run_path(str(tmp_path / "program.py"), run_name="__main__")
+    printed = capsys.readouterr().out
+    evidence = float(printed.split("log evidence:")[1].split()[0])
+    assert evidence == pytest.approx(model.log_density({}, {"y": [0.5, 2.0], "w": 1.0}))
+    assert "k [0.0, 1.0]" in printed
+    assert "z [[" in printed

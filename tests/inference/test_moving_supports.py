@@ -7,6 +7,7 @@ import pyro
 import pytest
 import torch
 from failure_budget import share
+from pyro.infer.mcmc.util import initialize_model
 from scipy import integrate, optimize, stats
 from scipy.special import roots_hermitenorm
 
@@ -317,3 +318,19 @@ def test_a_missing_value_may_stand_where_bounds_exclude_its_placeholder():
     model = gendsl.compile(text)
     assert model.log_density({"a": 0.0}, data) == pytest.approx(wanted)
     assert model.log_density({"a": 0.0}, {**data, "x": [5.0, np.nan]}) == -np.inf
+
+
+def test_pyro_sees_the_coordinates_of_the_printed_program():
+    data = {"y": [0.4, 0.9, 0.2]}
+    with tensors(FLOAT64, CPU, 3):
+        model = gendsl.compile(HIERARCHY)
+        ready = executable(
+            model.compiled.program, model.compiled.checked.ir, model.bind(data), FLOAT64, CPU
+        )
+        program = pyro.poutine.reparam(ready.run, {"theta": FollowSupport()})
+        start, found, _, _ = initialize_model(program)
+        assert set(start) == {"phi", "theta free"}
+        at = {"phi": torch.tensor(0.3), "theta free": torch.tensor(-0.8)}
+        with torch.no_grad(), pyro.validation_enabled(is_validate=False):
+            wanted = float(density_of(HIERARCHY, data, FollowSupport()).potential(at))
+            assert float(found(at)) == pytest.approx(wanted, rel=1e-12)

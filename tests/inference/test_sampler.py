@@ -64,6 +64,25 @@ def test_a_wall_is_a_divergence():
     assert made.point is point
 
 
+def test_a_kinetic_energy_that_overflows_is_a_divergence():
+    """Rounding of huge products may turn its sign, and minus infinity is no low energy."""
+
+    class Rounded(Diagonal):
+        def velocity(self, momentum):
+            return momentum if np.abs(momentum).max() < 1e100 else -momentum
+
+    def cliff(x):
+        return (0.0, np.zeros(2)) if abs(x[0]) < 0.1 else (1e221, np.array([1e224, 5e224]))
+
+    rng = np.random.default_rng(1)
+    point = Point(np.zeros(2), 0.0, np.zeros(2))
+    metric = Rounded(np.ones(2))
+    with np.errstate(all="ignore"):
+        made = transition(cliff, rng, point, metric, 5.0, 5)
+    assert made.diverging
+    assert made.point is point
+
+
 @pytest.mark.parametrize("metric", [Diagonal(np.array([0.3, 2.0])), Dense(COVARIANCE)])
 def test_momenta_have_the_inverse_covariance(metric):
     rng = np.random.default_rng(2)

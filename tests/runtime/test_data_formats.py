@@ -102,8 +102,8 @@ def test_raw_data_takes_paths_and_itself(tmp_path):
 
 def test_a_path_stands_for_the_table_of_its_plate(tmp_path):
     path = write(tmp_path, "csv")
-    for given in (path, Path(path)):
-        assert_same(bound("radon", {"house": given}), bound("radon", VALUES))
+    for table in (path, Path(path)):
+        assert_same(bound("radon", {"house": table}), bound("radon", VALUES))
     with pytest.raises(DataError, match="there is no file none.csv"):
         bound("radon", {"house": "none.csv", "mu": object()})
 

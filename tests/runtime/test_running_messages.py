@@ -28,6 +28,7 @@ TEXTS = {
     "singular": "dim D = 2\ninput S: real[D, D]\nlatent m ~ Normal(0, 1)\nlet h = m * det(inverse(S))\nobserve y[n] ~ Normal(h, 1)",
     "largest": "plate k\ninput x[k]: real\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m * max(x, k), 1)",
     "mixed": "latent z[n] ~ Bernoulli(0.5)\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m + z, 1)",
+    "walk": "sequence t\nlatent h[0] ~ Normal(0, 1)\nlatent h[t] ~ Normal(h[t-1], 1)\nobserve x[t] ~ Normal(h, 1)",
     "lags": "sequence t\nlatent b ~ Normal(0, 1)\nobserve x[t] ~ Normal(b * x[t-1], 1)",
     "energy": "latent a[n] ~ Normal(0, 1)\nenergy a ** 2\nobserve y[n] ~ Normal(a, 1)",
     "steep": "latent a ~ Normal(0, 1)\nenergy exp(exp(exp(100 + a ** 2)))\nobserve y[n] ~ Normal(a, 1)",
@@ -39,6 +40,8 @@ DATA = {
     "flat": {"k": ["a", "b"], "y": [1.0, 2.0]},
     "mixed": {"y": [1.0, 2.0]},
     "energy": {"y": [1.0, 2.0]},
+    "lags": {"x": [1.0, 2.0, 3.0], "n": 1},
+    "walk": {"t": [0, 1, 2], "x": [1.0, 2.0, 3.0], "n": 1},
     "centre": {"x": [[1.0, 2.0], [3.0, 5.0]], "y": [1.0, 2.0]},
 }
 
@@ -81,6 +84,9 @@ def out_of_memory():
 ACTIONS = {
     "GD610": lambda: model("param"),
     "GD611": lambda: model("nothing").fit({"y": [1.0]}),
+    "GD747": lambda: model("lags").bind(
+        {"t": ["2021-01", "2021-03", "2021-02"], "x": [1.0, 2.0, 3.0], "n": 1}
+    ),
     "GD790": notes,
     "GD814": lambda: fit("m", "map").posterior,
     "GD815": lambda: fit("m").estimate,
@@ -108,7 +114,8 @@ ACTIONS = {
     "GD829": lambda: fit("mixed").evaluate({"y": [1.0]}),
     "GD833": lambda: model("m").fit(DATA["m"], seed=-1, **QUICK),
     "GD822, first steps": lambda: model("lags").simulate(sizes={"t": 3, "n": 1}),
-    "GD914": lambda: fit("lags").predict({"x": [1.0, 2.0, np.nan, 4.0], "y": [1.0]}),
+    "GD914, new labels": lambda: fit("walk").predict({"t": [3, 4], "n": 1}),
+    "GD914": lambda: fit("lags").predict({"x": [1.0, 2.0, np.nan, 4.0], "n": 1}),
     "GD915": lambda: model("energy").simulate(sizes={"n": 2}),
     "GD915, new members": lambda: fit("energy").predict({"y": [1.0, 2.0, 3.0]}),
     "GD916": lambda: fit("centre").predict({"x": [[1.0, 2.0]]}),
@@ -259,6 +266,18 @@ help: compare predictions with the held-out values instead
 """,
     "GD833": """\
 error[GD833]: `seed` is a whole number from 0 to 4294967295, not -1
+""",
+    "GD747": """\
+lags.gen:3:10: error[GD747]: the steps of `t` are not in order: key 't' has '2021-02' after '2021-03'
+  3 | sequence t
+    |          ^
+help: sort the rows by `t`
+""",
+    "GD914, new labels": """\
+walk.gen:4:8: error[GD914]: `h` is known at the steps of the fit, and goes on after them along `t`; this version needs the whole series, from its first step on
+  4 | latent h[0] ~ Normal(0, 1)
+    |        ^
+help: give the steps of the fit in their order, then the later ones
 """,
     "GD914": """\
 lags.gen:5:9: error[GD914]: `x` recurs along `t`; this version continues a series at its end, for all that recurs from the same step on, but cannot fill gaps or draw new series yet

@@ -20,7 +20,7 @@ def _node(name: str, symbol: str) -> Parameter:
 
 _ADJACENCY = Parameter(
     "adjacency",
-    POSITIVE,
+    REAL,
     "weight of each pair of nodes, such as 1 for neighbours; 0 for none; symmetric",
     2,
     symbol="W",

@@ -45,6 +45,18 @@ def labels_of(array: Array) -> list[Label]:
     return [_canonical(v) for v in array.ravel().tolist()]
 
 
+DATE = re.compile(r"\d{4}-\d{2}(-\d{2})?([T ][\d:.]+)?")
+
+
+def _out_of_order(labels: list[Label]) -> int | None:
+    """The first of numbers or dates that is less than the one before it."""
+    numbers = all(isinstance(v, int) for v in labels)
+    if not numbers and not all(isinstance(v, str) and DATE.fullmatch(v) for v in labels):
+        return None
+    pairs = zip(labels, labels[1:], strict=False)
+    return next((i for i, (a, b) in enumerate(pairs, 1) if b < a), None)  # type: ignore[operator]
+
+
 def _canonical(value: object) -> Label:
     if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
@@ -99,6 +111,14 @@ class Members:
             message = f"{origin} should list each `{name}` once, but repeats {told}"
             remedy = f"is it an index? declare `input ...: index({name})` and map the column to it"
             self.found.error("GD743", message, axis, remedy)
+            return
+        late = _out_of_order(labels) if axis.kind == "sequence" else None
+        if late is not None:
+            message = (
+                f"the steps of `{name}` are not in order: {origin} has {show(labels[late])} after "
+                f"{show(labels[late - 1])}"
+            )
+            self.found.error("GD747", message, axis, f"sort the rows by `{name}`")
             return
         before = self.stated.get(name)
         if before is None:

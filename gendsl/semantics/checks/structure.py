@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references
+from gendsl.ir.traversal import equation_expressions, references, walk
 from gendsl.semantics.report import Report
+from gendsl.source import Span
 
 __all__ = ["check"]
 
@@ -23,6 +24,7 @@ def check(model: ir.Model, report: Report) -> None:
         )
         return
     needs = {v.name: set(_needs(v)) for v in model.variables}
+    _check_sequences(model, needs, report)
     _check_steps(model, needs, report)
     _check_reach(model, needs, report)
 
@@ -33,6 +35,42 @@ def _needs(variable: ir.Variable) -> Iterator[str]:
     yield from references(*bounds)
     for equation in variable.equations:
         yield from references(*equation_expressions(equation))
+
+
+def _check_sequences(model: ir.Model, needs: dict[str, set[str]], report: Report) -> None:
+    """What depends on its own past, or differs from step to step, does so along one sequence."""
+    below = {name: _reached(list(needs[name]), needs) for name in needs}
+    for variable in model.variables:
+        if not variable.equations:
+            continue
+        name = variable.name
+        circle = {n for n in below[name] if name in below[n]} | {name}
+        members = [v for v in model.variables if v.name in circle]
+        equations = [e for v in members for e in v.equations]
+        found = {e.sequence: e.span for e in equations if e.sequence is not None}
+        found |= _lagged(x for e in equations for x in equation_expressions(e))
+        if members[0] is variable:
+            _verify_one(found, f"the equations of `{name}` differ", report)
+    for energy in model.energies:
+        _verify_one(_lagged([energy.value]), "the steps of an energy differ", report)
+
+
+def _lagged(exprs: Iterable[ir.Expr]) -> dict[str, Span]:
+    """The sequences along which expressions refer back, and where."""
+    return {e.sequence: e.span for e in walk(*exprs) if isinstance(e, ir.Lag)}
+
+
+def _verify_one(found: dict[str, Span], what: str, report: Report) -> None:
+    if len(found) < 2:
+        return
+    (first, _), (second, span) = list(found.items())[:2]
+    report.error(
+        "GD919",
+        f"{what} along `{first}` and along `{second}`; this version runs recursions along "
+        "one sequence at a time",
+        span,
+        help="declare one of the two as a `plate`",
+    )
 
 
 def _check_steps(model: ir.Model, needs: dict[str, set[str]], report: Report) -> None:
