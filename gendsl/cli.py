@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import NoReturn
 
-from gendsl import __version__
+from gendsl import __version__, interrupts
 from gendsl.commands.arguments import Command, UsageError, read_arguments
 from gendsl.commands.reporting import say, show_error
 from gendsl.diagnostics import GenError, nearest
@@ -180,16 +180,23 @@ class _Terminated(KeyboardInterrupt):
 @contextmanager
 def _ending_cleanly() -> Iterator[None]:
     def stop(number: int, frame: object) -> NoReturn:
+        interrupts.note(_Terminated)
         raise _Terminated
+
+    def interrupt(number: int, frame: object) -> NoReturn:
+        interrupts.note(KeyboardInterrupt)
+        raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, stop), signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+        interrupts.clear()
 
 
 def _debugging() -> bool:

@@ -46,7 +46,7 @@ class FollowSupport(Reparam):
         start = None if msg["value"] is None else transform.inv(msg["value"])
         noise = dist.Normal(0.0, 1.0).expand(transform.inverse_shape(fn.shape()))
         flat = noise.to_event(fn.event_dim).mask(mask=False)
-        given = {"is_observed": msg["is_observed"]}  # else `start` is where to begin
+        given: Any = {"is_observed": msg["is_observed"]}  # else `start` is where to begin
         free = pyro.sample(free_site(name), flat, obs=start, infer=given)
         value = transform(free)
         if self.jacobian:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from gendsl.interrupts import raise_again
 from gendsl.runtime.adaptation import Gathered, StepSize, opening, windows
 from gendsl.runtime.density import Density
 from gendsl.runtime.metric import Diagonal, Metric
@@ -110,6 +111,7 @@ def run_chain(
         if not warming:
             positions[len(kept)] = made.point.position
             kept.append(made)
+        raise_again()
         if report is not None:
             phase: Phase = "warmup" if warming else "sampling"
             report(iteration + 1, total, phase, chain.step.value, lost)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyro
 import torch
 from torch import Tensor
 
@@ -121,7 +122,7 @@ def _no_start(density: Density) -> DataError:
     point = torch.zeros(density.size)
     found: list[Diagnostic] = []
     try:
-        with torch.no_grad():
+        with torch.no_grad(), pyro.validation_enabled(is_validate=False):
             trace = density.trace(density.constrain(unflatten(density, point)))
             trace.compute_log_prob()
         for name, site in trace.nodes.items():

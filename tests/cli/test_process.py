@@ -123,8 +123,10 @@ def test_interrupted(folder, number, status, word):
     process.send_signal(number)
     try:
         _, err = process.communicate(timeout=120)
-    finally:
+    except subprocess.TimeoutExpired:
         process.kill()
+        process.communicate()
+        raise
     assert process.returncode == status
     assert err == f"gendsl: {word}; nothing was written\n"
     names = {p.name for p in folder.iterdir()}

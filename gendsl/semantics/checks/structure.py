@@ -39,6 +39,8 @@ def _needs(variable: ir.Variable) -> Iterator[str]:
 
 def _check_sequences(model: ir.Model, needs: dict[str, set[str]], report: Report) -> None:
     """What depends on its own past, or differs from step to step, does so along one sequence."""
+    if sum(a.kind == "sequence" for a in model.axes) < 2:
+        return
     below = {name: _reached(list(needs[name]), needs) for name in needs}
     for variable in model.variables:
         if not variable.equations:
