@@ -9,8 +9,8 @@ from gendsl.emit import pycode as py
 from gendsl.emit.layout import Names
 from gendsl.emit.setting import ELLIPSIS, FULL, Setting
 from gendsl.emit.sites import has_children
-from gendsl.emit.stepped import tied_axes
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import tied_axes
 
 __all__ = ["Arguments", "aligned_data", "computed_sizes", "is_imputed"]
 

@@ -9,8 +9,9 @@ from math import inf
 from gendsl.emit import pycode as py
 from gendsl.emit.setting import Setting
 from gendsl.emit.sites import SiteEmitter, Statement, enumerated, has_children, needed
-from gendsl.emit.stepped import SteppedEmitter, tied_axes
+from gendsl.emit.stepped import SteppedEmitter
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import tied_axes
 from gendsl.semantics.supports import hull, is_discrete
 from gendsl.types import Index, Interval
 

@@ -14,18 +14,9 @@ from gendsl.emit import pycode as py
 from gendsl.emit.setting import Setting, Window
 from gendsl.emit.sites import SiteEmitter, Statement, needed
 from gendsl.ir import nodes as ir
-from gendsl.ir.laws import traits_of
-from gendsl.types import Structured
+from gendsl.ir.laws import tied_axes
 
-__all__ = ["SteppedEmitter", "tied_axes"]
-
-
-def tied_axes(variable: ir.Variable) -> int:
-    """How many of the last event axes are one value, known or missing together."""
-    support = variable.type.support
-    drawn = [traits_of(e.distribution) for e in variable.equations if e.distribution]
-    own = support.event_dim if isinstance(support, Structured) else 0
-    return max([own, *(law.event_dim for law in drawn)])
+__all__ = ["SteppedEmitter"]
 
 
 @dataclass(slots=True)

@@ -10,9 +10,15 @@ from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.traits import Refusal, Traits
 from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
 from gendsl.library.functions.intervals import interval_of
-from gendsl.types import Index
+from gendsl.types import Index, Structured
 
-__all__ = ["combined", "depends_on_numbers_only", "support_arguments", "traits_of"]
+__all__ = [
+    "combined",
+    "depends_on_numbers_only",
+    "support_arguments",
+    "tied_axes",
+    "traits_of",
+]
 
 
 def traits_of(distribution: ir.Distribution) -> Traits:
@@ -79,3 +85,11 @@ def _is_number(expr: ir.Expr) -> bool:
             return all(_is_number(i) for i in items)
         case _:
             return False
+
+
+def tied_axes(variable: ir.Variable) -> int:
+    """How many of the last event axes are one value, known or missing together."""
+    support = variable.type.support
+    drawn = [traits_of(e.distribution) for e in variable.equations if e.distribution]
+    own = support.event_dim if isinstance(support, Structured) else 0
+    return max([own, *(law.event_dim for law in drawn)])

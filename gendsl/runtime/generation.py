@@ -18,13 +18,15 @@ from torch import Tensor
 from gendsl.emit.sites import sequence_of, window_of
 from gendsl.graph.recursion import held, recurrent
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import tied_axes
 from gendsl.ir.traversal import references, variable_expressions, walk
+from gendsl.runtime.data.checking import placeholder
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.posterior import site_values
 from gendsl.runtime.program import Executable
 from gendsl.types import Index, Size
 
-__all__ = ["Generation", "drawn"]
+__all__ = ["Generation", "drawn", "legal_values"]
 
 
 def drawn(batch: Batch, names: list[str], count: int) -> dict[str, np.ndarray]:
@@ -58,6 +60,13 @@ class Generation:
     params: Mapping[str, Tensor] = field(default_factory=dict)
     start: Mapping[str, int] = field(default_factory=dict)
     known: Mapping[str, Tensor] = field(default_factory=dict)
+    _set: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Learn once which variables the program takes the values of, instead of drawing them."""
+        if not self._set:
+            windows = frozenset(n for n, _ in self.executable.program.windows)
+            self._set = windows | held(self._model)
 
     def run(self) -> Trace:
         """Draw everything; the last trace has the values of all variables but `observed`."""
@@ -78,7 +87,7 @@ class Generation:
                 self._settle({name} | done)
                 self._at_once(variable)
                 done.add(name)
-        return self._trace(self.executable)
+        return self._trace(self.executable, final=True)
 
     def before(self, name: str, natural: Tensor) -> None:
         """Give the values of an observed variable up to the first step that is drawn."""
@@ -88,28 +97,22 @@ class Generation:
     def _model(self) -> ir.Model:
         return self.executable.model
 
-    @property
-    def _windows(self) -> frozenset[str]:
-        return frozenset(n for n, _ in self.executable.program.windows)
-
     def _is_set(self, variable: ir.Variable) -> bool:
         """Whether the program takes the values of a variable instead of drawing them."""
-        return variable.name in self._windows or variable.name in held(self._model)
+        return variable.name in self._set
 
     def _placeholders(self) -> None:
-        """Some value for everything that the program must be given."""
-        sizes = self.executable.sizes
+        """Some legal value for everything that the program must be given."""
+        batch = Batch(self.executable)
         for variable in self._model.of_role("latent", "observed"):
             if not self._is_set(variable) or variable.name in (*self.values, *self.observed):
                 continue
-            shape = [sizes[a] for a in variable.axes]
-            shape += [s.evaluate(dict(sizes)) for s in variable.type.event]
-            whole = isinstance(variable.type.support, Index)
-            empty = torch.zeros(self.count, *shape, dtype=torch.long if whole else None)
+            whole = legal_values(self.executable, variable)
+            some = whole.expand(self.count, *whole.shape).clone()
             if variable.role == "latent":
-                self.values[variable.name] = Batch(self.executable).batched(variable, empty)
+                self.values[variable.name] = batch.batched(variable, some)
             else:
-                self.observed[variable.name] = empty
+                self.observed[variable.name] = some
 
     def _renew(self) -> None:
         """Draw members of latents that are not known from their conditional priors."""
@@ -152,9 +155,10 @@ class Generation:
                 self._blank(v)
         sequence = sequence_of(self._model, members[0])
         whole = self._spans(group, sequence)
+        modelled = {v.name: set(self._modelled(v, sequence)) for v in members}
         for step in range(self.start.get(sequence, 0), self.executable.sizes[sequence]):
             for variable in members:
-                if step not in self._modelled(variable, sequence):
+                if step not in modelled[variable.name]:
                     continue
                 shorter = self if whole else self._cut(sequence, step + 1)
                 trace = shorter._trace(shorter.executable)
@@ -182,7 +186,7 @@ class Generation:
 
     def _general(self, variable: ir.Variable) -> str:
         """The site of the general equation of a variable."""
-        if variable.role == "observed" or variable.name not in held(self._model):
+        if variable.role == "observed" or not self._is_set(variable):
             return variable.name
         window = window_of(self._model, variable)
         return f"{variable.name} from {window.first if window is not None else 0}"
@@ -222,7 +226,8 @@ class Generation:
 
     # Runs
 
-    def _trace(self, executable: Executable) -> Trace:
+    def _trace(self, executable: Executable, *, final: bool = False) -> Trace:
+        """Run the program; what still has a placeholder may give laws that are not legal."""
         nesting, layout = executable.nesting, executable.program.layout
         arguments = dict(executable.arguments)
         for name, value in self.observed.items():
@@ -231,7 +236,7 @@ class Generation:
             shape = value.shape[:1] + (1,) * missing + value.shape[1:]
             arguments[dict(executable.program.observed)[name]] = value.reshape(shape)
         batch = Batch(replace(executable, arguments=arguments))
-        if self._has_empty_windows(executable):  # whose laws torch cannot verify
+        if not final or self._has_empty_windows(executable):  # torch cannot verify laws of none
             with pyro.validation_enabled(is_validate=False):
                 return batch.trace(self.count, self.values, self.params, self.known)
         return batch.trace(self.count, self.values, self.params, self.known)
@@ -281,6 +286,18 @@ class Generation:
         sizes = {**self.executable.sizes, sequence: length}
         executable = replace(self.executable, arguments=arguments, sizes=sizes)
         return replace(self, executable=executable, values=values, observed=observed)
+
+
+def legal_values(executable: Executable, variable: ir.Variable) -> Tensor:
+    """A legal value of a variable at every member of its axes, in natural layout."""
+    sizes = dict(executable.sizes)
+    event = [s.evaluate(sizes) for s in variable.type.event]
+    tied = len(event) - tied_axes(variable)
+    entry = placeholder(variable.type.support, tuple(event[tied:]))
+    shape = [sizes[a] for a in variable.axes] + event
+    whole = isinstance(variable.type.support, Index)
+    kind = torch.long if whole else torch.get_default_dtype()
+    return torch.as_tensor(np.broadcast_to(entry, shape).copy()).to(kind)
 
 
 def _shortened(

@@ -12,8 +12,8 @@ from pyro.poutine.trace_struct import Trace
 from torch import Tensor
 
 from gendsl.emit.sites import sequence_of
-from gendsl.emit.stepped import tied_axes
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import tied_axes
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.moving import free_site
 from gendsl.runtime.program import Executable

@@ -13,7 +13,7 @@ from gendsl.emit.sites import has_children, sequence_of
 from gendsl.graph.recursion import held
 from gendsl.ir import nodes as ir
 from gendsl.runtime.draws import Batch, chunks
-from gendsl.runtime.generation import Generation
+from gendsl.runtime.generation import Generation, legal_values
 from gendsl.runtime.posterior import (
     known_mask,
     merged,
@@ -23,7 +23,6 @@ from gendsl.runtime.posterior import (
     unknown_sites,
 )
 from gendsl.runtime.program import Executable
-from gendsl.types import Index
 
 __all__ = ["continued", "first_steps", "predictive"]
 
@@ -94,11 +93,7 @@ def _with_placeholders(executable: Executable) -> Executable:
     for name, _ in program.windows:
         argument = dict(program.observed)[name]
         if arguments.get(argument) is None:
-            variable = executable.model.variable(name)
-            shape = [executable.sizes[a] for a in variable.axes]
-            shape += [s.evaluate(dict(executable.sizes)) for s in variable.type.event]
-            whole = isinstance(variable.type.support, Index)
-            arguments[argument] = torch.zeros(shape, dtype=torch.long if whole else None)
+            arguments[argument] = legal_values(executable, executable.model.variable(name))
     return replace(executable, arguments=arguments)
 
 
@@ -152,7 +147,7 @@ def first_steps(
             wrong.append(_not_the_end(variable, sequence))
     if wrong:
         raise DataError(wrong, model.source)
-    return {s: start for s, start in found.items()}
+    return found
 
 
 def _without_law(variable: ir.Variable, step: int) -> Diagnostic:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from gendsl.diagnostics import DataError, Diagnostic, nearest
-from gendsl.emit.stepped import tied_axes
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import tied_axes
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.posterior import unknown_sites

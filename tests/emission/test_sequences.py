@@ -87,6 +87,20 @@ observe y[t]: real[D] ~ Normal(z, 1)""",
 latent phi: real(-1, 1) ~ Uniform(-1, 1)
 observe y[0] ~ Normal(0, 1)
 observe y[t] ~ Normal(phi * y[t-1], 1)""",
+    "positive, what depends on it too": """
+latent s ~ HalfNormal(1)
+latent h[0]: positive ~ LogNormal(0, 1)
+latent h[t]: positive ~ LogNormal(log(h[t-1]), s)
+observe y[t] ~ Gamma(h, 1 / h)""",
+    "a composition that drifts": """
+dim D = 2
+latent p[0]: simplex[D] ~ Dirichlet(1)
+latent p[t]: simplex[D] ~ Dirichlet(10 * p[t-1] + 1)
+observe y[t]: index(D) ~ Categorical(p)""",
+    "observed and positive": """
+latent a ~ HalfNormal(1)
+observe y[0]: positive ~ Gamma(2, 2)
+observe y[t]: positive ~ Gamma(a + y[t-1], 1 / y[t-1])""",
     "narrowed, with bounds": """
 latent h[0]: positive ~ Normal(0, 1)
 latent h[t]: positive ~ Normal(h[t-1], 1)

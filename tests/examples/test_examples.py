@@ -42,7 +42,7 @@ MAX_CONFIGURATIONS = 2_000
 """So many that a point is drawn at random sizes until it has no more."""
 
 CERTAIN = {"cormack_jolly_seber"}
-"""Random data contradict what is certain in them; `test_sequences.py` has the like."""
+"""Random data contradict what is certain in them: their likelihood is written out below."""
 
 QUADRATURE_ERROR = 1.5e-3
 """What the answers may be wrong by, in units of the sd; see each README."""
@@ -138,6 +138,26 @@ def small_point(model: gendsl.Model, rng: np.random.Generator) -> Point:
         point = random_point(model.compiled.checked.ir, rng, largest=3)
         if configurations(point) <= MAX_CONFIGURATIONS:
             return point
+
+
+def test_recaptures_have_the_likelihood_of_lebreton():
+    """By the last sighting of each animal, and the chance not to be seen again (1992)."""
+    name, survival, recapture = "cormack_jolly_seber", 0.7, 0.4
+    data = catalogue.bound(load(name), name)
+    seen, first = data.values["seen"], data.values["first"]
+    unseen = [1.0]  # the chance not to be seen again in so many occasions
+    for _ in range(seen.shape[1]):
+        unseen.append(1 - survival + survival * (1 - recapture) * unseen[-1])
+    logs = np.log(2 * survival)  # of the densities of Beta(2, 1) and Beta(1, 1)
+    for history, start in zip(seen, first, strict=True):
+        last = max(np.flatnonzero(history))
+        again = history[start + 1 : last + 1]
+        logs += len(again) * np.log(survival) + again.sum() * np.log(recapture)
+        logs += (len(again) - again.sum()) * np.log(1 - recapture)
+        logs += np.log(unseen[seen.shape[1] - 1 - last])
+    values = {"survival": survival, "recapture": recapture}
+    found = load(name).log_density(values, catalogue.data_of(name))
+    assert found == pytest.approx(logs, rel=1e-10)
 
 
 @pytest.mark.parametrize("name", sorted(set(ANSWERED) - SUMMED | TIED))

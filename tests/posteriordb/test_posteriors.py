@@ -86,23 +86,7 @@ def draws_of(case: Case, posterior: xr.DataTree, name: str) -> np.ndarray:
     stem, _, inside = name.partition("[")
     variable, lead = case.names.get(stem, (stem, ()))
     own = tuple(int(number) - 1 for number in re.findall(r"\d+", inside))
-    if case.model == "M0_model" and variable in M0_DERIVED:
-        return M0_DERIVED[variable](posterior)
     return posterior[variable].to_numpy()[(..., *lead, *own)]
-
-
-def _real_if_never_caught(posterior: xr.DataTree) -> np.ndarray:
-    """The probability that a row which was never caught is real, of each draw."""
-    omega, p = posterior["omega"].to_numpy(), posterior["p"].to_numpy()
-    real = omega * (1 - p) ** 3
-    return real / (real + 1 - omega)
-
-
-M0_DERIVED = {
-    "omega_nd": _real_if_never_caught,
-    "N": lambda posterior: posterior["real_one"].to_numpy().sum(-1).astype(float),
-}
-"""Quantities that Stan generates from the draws; `real_one` was recovered for each draw."""
 
 
 def sampled(case: Case, folder: Path, names: list[str]) -> dict[str, np.ndarray]:

@@ -9,8 +9,9 @@ import numpy as np
 
 from gendsl.arguments import mapping, verify_columns
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.ir.laws import tied_axes
 from gendsl.ir.nodes import Axis, Model, Variable
-from gendsl.runtime.data.checking import check_values, placeholder, tied_axes
+from gendsl.runtime.data.checking import check_values, placeholder
 from gendsl.runtime.data.entries import Array, Entry, Findings, RawData, offenders
 from gendsl.runtime.data.indexing import Members, index_key
 from gendsl.runtime.data.matching import Columns, Purpose, Supply, match

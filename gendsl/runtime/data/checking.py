@@ -9,12 +9,11 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from gendsl.ir.laws import traits_of
 from gendsl.ir.nodes import Variable
 from gendsl.runtime.data.entries import Array, Entry, Findings, offenders, show
 from gendsl.types import Index, Interval, Structured, Support
 
-__all__ = ["check_values", "placeholder", "tied_axes"]
+__all__ = ["check_values", "placeholder"]
 
 TOLERANCE = 1e-6
 """How far a simplex may be from 1, a matrix from symmetry, and the like."""
@@ -46,13 +45,6 @@ class Rule:
     broken: Array | np.bool_
     expected: str
     measure: Callable[[Array], str] | None = None
-
-
-def tied_axes(variable: Variable) -> int:
-    """How many of the last event axes are one value, present or missing together."""
-    drawn = [e.distribution for e in variable.equations if e.distribution is not None]
-    ties = [traits_of(d).event_dim for d in drawn]
-    return max([_tied_by(variable.type.support), *ties])
 
 
 def _tied_by(support: Support) -> int:
