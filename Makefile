@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-posteriors test-examples check format docs gallery clean
+.PHONY: help demo test test-slow test-posteriors test-examples test-calibration check format docs gallery bench-mcmc clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -11,6 +11,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := .bench/peers
+PEERS_STAMP := .bench/.installed
 
 define DEMO
 .venv/bin/gendsl fit examples/varying_intercepts/model.gen --data examples/varying_intercepts/data.csv --seed 1 --chains 4 --out demo-run --overwrite
@@ -41,6 +43,9 @@ test-posteriors: $(STAMP) ## compare posteriors with those of posteriordb, one a
 test-examples: $(STAMP) ## fit every example: known answers, and data drawn from the models
 	$(BIN)/pytest -n 2 --dist worksteal -q tests/examples/test_examples.py tests/examples/test_simulated.py
 
+test-calibration: $(STAMP) ## calibrate small models by simulation; goes on where it was stopped
+	$(BIN)/pytest -q -s -m slow tests/calibration
+
 check: $(STAMP) ## lint, formatting, types, import contracts, house rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,6 +64,17 @@ docs: $(STAMP) ## write the generated pages and diagrams
 gallery: $(STAMP) ## refit the examples that changed, and redraw the plots of the gallery
 	$(BIN)/python examples/write_pictures.py
 	$(BIN)/python -m gendsl.inspection.reference docs
+
+$(PEERS_STAMP): benchmarks/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	for peer in pystan "nutpie pymc numba" numpyro; do \
+	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/peers.txt $$peer setuptools \
+	    || echo "$$peer cannot be installed here: it is left out"; \
+	done
+	touch $@
+
+bench-mcmc: $(STAMP) $(PEERS_STAMP) ## effective draws a second beside PyStan, nutpie and NumPyro; ARGS="--models hmm"
+	$(BIN)/python benchmarks/mcmc/run.py $(ARGS)
 
 clean: ## remove caches, builds and the demo's result (keeps .venv)
 	rm -rf build dist demo-run .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

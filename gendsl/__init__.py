@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gendsl.diagnostics import CompileError, DataError
-    from gendsl.model import Fit, Model, compile, load, load_fit
+    from gendsl.model import Calibration, Fit, Model, compile, load, load_calibration, load_fit
 
-__all__ = ["CompileError", "DataError", "Fit", "Model", "compile", "load", "load_fit"]
+__all__ = [
+    "Calibration",
+    "CompileError",
+    "DataError",
+    "Fit",
+    "Model",
+    "compile",
+    "load",
+    "load_calibration",
+    "load_fit",
+]
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Calibration": "gendsl.model",
     "CompileError": "gendsl.diagnostics",
     "DataError": "gendsl.diagnostics",
     "Fit": "gendsl.model",
     "Model": "gendsl.model",
     "compile": "gendsl.model",
     "load": "gendsl.model",
+    "load_calibration": "gendsl.model",
     "load_fit": "gendsl.model",
 }
 

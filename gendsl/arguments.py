@@ -23,7 +23,13 @@ __all__ = [
 MAX_SEED = 2**32 - 1
 MAX_CORES = 4096
 MAX_DRAWS = 2**53
-LIMITS = {"seed": (0, MAX_SEED), "cores": (1, MAX_CORES), "draws": (1, MAX_DRAWS)}
+LIMITS = {
+    "seed": (0, MAX_SEED),
+    "cores": (1, MAX_CORES),
+    "draws": (1, MAX_DRAWS),
+    "replications": (1, 10**6),
+    "kept": (1, 10**4),
+}
 """The least and the greatest value of each whole number, by its name."""
 
 MAX_NUMBERS = 2_000_000_000

@@ -28,9 +28,10 @@ COMMANDS = {
     "show": "print any stage of a model: ast, ir, graph, plan, program",
     "compile": "write the Pyro program of a model",
     "fit": "infer the unknowns of a model from data",
+    "calibrate": "check the inference of a model on data drawn from it",
     "predict": "predict with a fitted model, for new data",
     "summary": "print the table and the verdict of a fitted model",
-    "plot": "draw the plate diagram of a model, or the results of a fit",
+    "plot": "draw the plate diagram of a model, or the results of a fit or calibration",
     "explain": "explain an error code, a distribution, a function or a method",
 }
 """Every command with what it does; `gendsl.commands` has a module for each."""

@@ -46,9 +46,10 @@ def replan(
     checked: CheckedModel,
     request: str | None = None,
     options: Mapping[str, float | int] | None = None,
+    treat: Mapping[str, object] | None = None,
 ) -> Compiled:
-    """Analyse, plan and emit, with a method and options of the caller's."""
+    """Analyse, plan and emit, with a method, options and treatments of the caller's."""
     graph = build_graph(checked.ir)
-    plan = make_plan(checked.ir, request, options)
+    plan = make_plan(checked.ir, request, options, treat)
     program = emit_program(checked.ir, plan, VERSION)
     return Compiled(checked, graph, plan, program)

@@ -15,6 +15,7 @@ from gendsl import arguments
 from gendsl.arguments import whole
 from gendsl.compiler import VERSION, Compiled
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.inference.plan import Plan
 from gendsl.inspection import plots
 from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import resolve_device, resolve_dtype
@@ -87,6 +88,11 @@ class Fit:
         """``<gendsl fit of EightSchools by nuts: good>``."""
         method, verdict = self.compiled.plan.method, self.summary().verdict.status
         return f"<gendsl fit of {self.compiled.checked.ir.name} by {method}: {verdict}>"
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that was carried out: what was integrated out, and in which form latents."""
+        return self.compiled.plan
 
     @property
     def kind(self) -> Kind:
@@ -374,6 +380,7 @@ class Fit:
                 "gendsl": VERSION,
                 "method": plan.method,
                 "options": dict(plan.options),
+                "treat": dict(plan.treat),
                 "settings": {
                     "seed": self.settings.seed,
                     "dtype": self.settings.dtype,

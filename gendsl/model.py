@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,15 @@ import torch
 import xarray as xr
 
 from gendsl import arguments
+from gendsl.calibration import (
+    Calibration,
+    Conditions,
+    calibrated,
+    load_calibration,
+    planned,
+)
 from gendsl.compiler import Compiled, compile_source, replan
-from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.diagnostics import Diagnostic
 from gendsl.fit import Fit, FitSettings, run_fit
 from gendsl.inference.plan import Plan
 from gendsl.inspection.diagram import plate_diagram_svg
@@ -21,19 +28,27 @@ from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.checkpoint import load_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
+from gendsl.runtime.drawable import verify_drawable
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.generation import drawn
 from gendsl.runtime.labelling import axes_of, coords_of
 from gendsl.runtime.posterior import merged
 from gendsl.runtime.program import executable
-from gendsl.runtime.rebasing import is_improper
 from gendsl.runtime.restored import restored_plan, restored_settings
 from gendsl.runtime.results import build_tree
 from gendsl.runtime.supplied import supplied
 from gendsl.syntax.reading import read_source, source_from_text
 
-__all__ = ["Fit", "Model", "compile", "load", "load_fit"]
+__all__ = [
+    "Calibration",
+    "Fit",
+    "Model",
+    "compile",
+    "load",
+    "load_calibration",
+    "load_fit",
+]
 
 
 class Model:
@@ -122,6 +137,7 @@ class Model:
         device: str = "cpu",
         cores: int | None = None,
         progress: bool = True,
+        treat: Mapping[str, str] | None = None,
         **options: float,
     ) -> Fit:
         """Infer what is unknown from data.
@@ -136,8 +152,11 @@ class Model:
                 default.
             dtype: ``float64`` or ``float32``.
             device: ``cpu`` or ``cuda``.
-            cores: processes at most.
+            cores: threads or processes at most.
             progress: whether to show progress.
+            treat: what to do with single variables in place of what the plan would do:
+                ``sampled`` or ``marginalised``, ``centred`` or ``noncentred`` for a latent,
+                ``rows`` for an observed variable; ``*`` names all.
             **options: options of the method, such as ``chains=4, draws=1000``.
 
         Raises:
@@ -145,8 +164,10 @@ class Model:
             DataError: the data do not fit the model.
         """
         compiled, infer = self.compiled, arguments.name_or_none("infer", infer)
-        if infer is not None or options:
-            compiled = replan(self.compiled.checked, infer, options)
+        if treat is not None:
+            arguments.mapping("treat", treat)
+        if infer is not None or options or treat:
+            compiled = replan(self.compiled.checked, infer, options, treat)
         chosen = compiled.plan.options.get("seed") if seed is None else seed
         used, most = arguments.whole("seed", chosen or 0), arguments.whole_or_none("cores", cores)
         settings = FitSettings(used, dtype, device, most, progress, index_base)
@@ -212,7 +233,7 @@ class Model:
             DataError: inputs do not fit, or a prior is improper.
         """
         draws, seed = arguments.whole("draws", draws), arguments.whole("seed", seed)
-        self._verify_proper()
+        verify_drawable(self._ir, self.compiled.program)
         bound = bind(
             self._ir,
             raw_data({} if data is None else data),
@@ -244,42 +265,87 @@ class Model:
             supports={v.name: str(v.type.support) for v in self._ir.variables},
         )
 
-    def _verify_proper(self) -> None:
-        """Refuse to draw from what has no normalised prior."""
-        wrong = [
-            Diagnostic(
-                "GD822",
-                f"`{v.name}` has an improper prior, so nothing can be drawn from the model",
-                v.span,
-                help="give it a proper prior, such as Normal(0, 10)",
-            )
-            for v in self._ir.of_role("latent", "observed")
-            if is_improper(v)
-        ]
-        for name, first in self.compiled.program.windows:
-            variable = self._ir.variable(name)
-            literal = {e.step for e in variable.equations}
-            lacking = [s for s in range(first) if s not in literal]
-            if lacking:
-                wrong.append(
-                    Diagnostic(
-                        "GD822",
-                        f"`{name}` has no distribution at step {lacking[0]}, so nothing can be "
-                        "drawn from the model",
-                        variable.span,
-                        help=f"add a base case: `observe {name}[{lacking[0]}] ~ ...`",
-                    )
-                )
-        if self._ir.energies:
-            wrong.append(
-                Diagnostic(
-                    "GD915",
-                    "this model has an energy; this version cannot draw from it without data yet",
-                    self._ir.energies[0].span,
-                )
-            )
-        if wrong:
-            raise DataError(wrong, self._ir.source)
+    def calibrate(
+        self,
+        data: object = None,
+        *,
+        replications: int = 200,
+        quantities: Sequence[str] | None = None,
+        kept: int = 99,
+        sizes: Mapping[str, int] | None = None,
+        infer: str | None = None,
+        treat: Mapping[str, str] | None = None,
+        columns: Mapping[str, Any] | None = None,
+        index_base: int = 0,
+        seed: int = 0,
+        dtype: str = "float64",
+        device: str = "cpu",
+        cores: int | None = None,
+        progress: bool = True,
+        out: str | Path | None = None,
+        resume: bool = False,
+        **options: float,
+    ) -> Calibration:
+        """Whether posteriors are what they claim: simulation-based calibration.
+
+        Parameters and data are drawn from the model, again and again; where the fit to the data
+        is right, the true values rank uniformly among its draws.
+
+        Args:
+            data: the inputs, as for `fit`. Values of observed variables are not used, but what
+                is missing among them is missing in the drawn data too.
+            replications: how many fits.
+            quantities: latents, lets, single entries such as ``theta[3]``, ``lp`` (the log density
+                of all) and ``log_likelihood``; by default all latents, up to four entries of
+                each chosen by the seed, and both densities.
+            kept: how many thinned draws of each fit the truth is ranked among.
+            sizes: of plates and dims that no input has.
+            infer: a method, as for `fit`.
+            treat: as for `fit`.
+            columns: as for `fit`.
+            index_base: as for `fit`.
+            seed: determines every random number, whatever the number of cores.
+            dtype: as for `fit`.
+            device: as for `fit`.
+            cores: threads or processes at most.
+            progress: whether to show progress.
+            out: a folder that keeps every replication as soon as it is done.
+            resume: go on with the calibration in that folder.
+            **options: options of the method; by default fits are short.
+
+        Raises:
+            CompileError: the method cannot be used, or an option is wrong.
+            DataError: nothing can be drawn from the model, a `param` has no prior, the inputs do
+                not fit, or the folder cannot or should not be written.
+        """
+        conditions = Conditions(
+            arguments.whole("replications", replications),
+            arguments.whole("kept", kept),
+            arguments.whole("seed", seed),
+            dtype,
+            device,
+            arguments.whole_or_none("cores", cores),
+            progress,
+        )
+        resolve_dtype(dtype)
+        resolve_device(device)
+        if treat is not None:
+            arguments.mapping("treat", treat)
+        if out is not None:
+            arguments.file_path("out", out)
+        infer = arguments.name_or_none("infer", infer)
+        compiled = planned(self.compiled.checked, conditions.kept, infer, options, treat)
+        verify_drawable(self._ir, self.compiled.program)
+        inputs = bind(
+            self._ir,
+            raw_data({} if data is None else data),
+            columns=columns,
+            index_base=index_base,
+            sizes=sizes,
+            purpose="simulate",
+        )
+        wanted = [quantities] if isinstance(quantities, str) else quantities
+        return calibrated(compiled, inputs, conditions, quantities=wanted, out=out, resume=resume)
 
 
 def load(path: str | Path) -> Model:

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from gendsl.commands.arguments import Command, Parser, UsageError, number, one_of
 from gendsl.commands.data_options import data_files, declare_data, mapped_columns, read_given
+from gendsl.commands.method_options import (
+    asked_options,
+    declare_methods,
+    declare_treatments,
+    treatments,
+)
 from gendsl.commands.plan_text import brief_plan
 from gendsl.commands.reporting import checked_model, show_findings
 from gendsl.commands.results_text import show_summary
-from gendsl.library.methods import METHODS, OptionSpec
 
 if TYPE_CHECKING:
     from gendsl.compiler import Compiled
@@ -20,33 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 
-def _method_options() -> dict[str, tuple[OptionSpec, list[str]]]:
-    """Every option of every method but the seed, with the methods that have it."""
-    found: dict[str, tuple[OptionSpec, list[str]]] = {}
-    for method in METHODS.values():
-        for option in method.options:
-            if option.name != "seed":
-                found.setdefault(option.name, (option, []))[1].append(method.name)
-    return found
-
-
 def _declare(parser: Parser) -> None:
     parser.files.add_argument("file", metavar="FILE", help="the model file")
     declare_data(parser)
-    parser.choices.add_argument(
-        "--infer",
-        metavar="METHOD",
-        help=f"{', '.join(METHODS)}; else what the file's `infer` says, else what suits the model",
-    )
-    for name, (option, methods) in _method_options().items():
-        default = "" if option.default is None else f" ({option.default:g} by default)"
-        parser.choices.add_argument(
-            f"--{name.replace('_', '-')}",
-            dest=f"option_{name}",
-            type=number(option.lower, option.upper, integer=option.integer),
-            metavar="N" if option.integer else "X",
-            help=f"{', '.join(methods)}: {option.meaning}{default}",
-        )
+    declare_methods(parser)
     add = parser.choices.add_argument
     add(
         "--seed",
@@ -62,6 +44,7 @@ def _declare(parser: Parser) -> None:
         metavar="TYPE",
         help="float64 (the default) or float32",
     )
+    declare_treatments(parser)
     add("--cores", type=number(1, 4096, integer=True), metavar="N", help="processes at most")
     add("--out", metavar="DIR", help="keep the result in this folder")
     add("--overwrite", action="store_true", help="replace an earlier result in that folder")
@@ -90,12 +73,8 @@ def _compiled(arguments: argparse.Namespace) -> Compiled:
     checked = checked_model(arguments.file, strict=arguments.strict)
     from gendsl.compiler import replan
 
-    given = {
-        name.removeprefix("option_"): value
-        for name, value in vars(arguments).items()
-        if name.startswith("option_") and value is not None
-    }
-    return replan(checked, arguments.infer, given)
+    given, treat = asked_options(arguments), treatments(arguments.treat)
+    return replan(checked, arguments.infer, given, treat)
 
 
 def _verify_out(arguments: argparse.Namespace) -> None:
@@ -122,14 +101,12 @@ def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
 
 def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace) -> Fit:
     from gendsl.fit import FitSettings, run_fit
-    from gendsl.runtime.parameterisation import parameterised
 
     seed = arguments.seed
     if seed is None:
         seed = int(compiled.plan.options.get("seed") or 0)  # as the file's `infer` says
     if not arguments.quiet:
-        plan = parameterised(compiled.plan, compiled.checked.ir, bound)
-        print(f"{brief_plan(plan, bound.sizes, seed)}\n", flush=True)
+        print(f"{brief_plan(compiled.plan, bound.sizes, seed)}\n", flush=True)
     settings = FitSettings(
         seed,
         arguments.dtype,

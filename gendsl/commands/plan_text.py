@@ -17,16 +17,13 @@ def brief_plan(plan: Plan, sizes: Mapping[str, int], seed: int) -> str:
     reason = next(c.rating.reason for c in plan.candidates if c.name == plan.method)
     how = "as asked for" if plan.requested else "chosen"
     lines = [f"inference: {plan.method} ({METHODS[plan.method].title}), {how}: {reason}"]
+    gone = {n for m in plan.marginals for n in m.variables}
     treated: dict[str, list[str]] = {}
     for name, what in plan.treatment.items():
-        words = f"{what}, non-centred" if name in plan.noncentred else what
+        free = name in plan.noncentred and name not in gone
+        words = f"{what}, non-centred" if free else what
         treated.setdefault(words, []).append(name)
     lines += [f"  {what}: {', '.join(names)}" for what, names in treated.items()]
-    lines += [
-        f"  {r.kind} {', '.join(r.variables)}: {r.rule}"
-        for r in plan.rewrites
-        if r.kind == "kept centred"
-    ]
     options = {**plan.options, "seed": seed}
     lines.append(f"  with {', '.join(f'{k}={v}' for k, v in options.items() if v is not None)}")
     lines += [f"  note: {note}" for note in plan.notes]

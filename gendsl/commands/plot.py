@@ -1,9 +1,8 @@
-"""``gendsl plot``: pictures of a model or of a run."""
+"""``gendsl plot``: pictures of a model, a run or a calibration."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,12 +23,15 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 RESULTS = ("trace", "rank", "forest", "predictive")
-KINDS = (*RESULTS, "graph", "all")
+OF_RANKS = ("ecdf", "histogram")
+KINDS = (*RESULTS, *OF_RANKS, "graph", "all")
 
 
 def _declare(parser: Parser) -> None:
     parser.files.add_argument(
-        "what", metavar="RUN|FILE", help="a folder that `gendsl fit --out` wrote, or a model file"
+        "what",
+        metavar="RUN|FILE",
+        help="a folder that `gendsl fit --out` or `gendsl calibrate --out` wrote, or a model file",
     )
     add = parser.choices.add_argument
     add(
@@ -52,6 +54,8 @@ def _run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.what)
     if path.suffix == ".gen" or path.is_file():
         written = _plot_model(path, arguments)
+    elif (path / "calibration.json").is_file():
+        written = _plot_calibration(path, arguments)
     else:
         written = _plot_run(path, arguments)
     for picture in written:
@@ -68,14 +72,41 @@ def _plot_model(path: Path, arguments: argparse.Namespace) -> list[Path]:
     return [_write(target, _diagram(checked_model(str(path))))]
 
 
+def _plot_calibration(path: Path, arguments: argparse.Namespace) -> list[Path]:
+    if arguments.kind not in (*OF_RANKS, "graph", "all"):
+        raise UsageError(f"`--kind {arguments.kind}` needs a run, not a calibration")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    from gendsl.calibration import load_calibration
+    from gendsl.inspection.figure import png
+
+    calibration = load_calibration(path)
+    folder = Path(arguments.output) if arguments.output else path / "plots"
+    wanted = [*OF_RANKS, "graph"] if arguments.kind == "all" else [arguments.kind]
+    names = [f"{kind}.{'svg' if kind == 'graph' else 'png'}" for kind in wanted]
+    _verify_pictures(folder, names, arguments)
+    contents = calibration.contents
+    source = source_from_text(contents.source_text, contents.source_name)
+    pictures = [
+        _diagram(check(source)) if kind == "graph" else png(calibration.plot(kind))
+        for kind in wanted
+    ]
+    return [_write(folder / name, p) for name, p in zip(names, pictures, strict=True)]
+
+
+def _verify_pictures(folder: Path, names: list[str], arguments: argparse.Namespace) -> None:
+    if folder.is_dir() and arguments.output:
+        for name in names:
+            verify_target(str(folder / name), overwrite=arguments.overwrite)
+
+
 def _plot_run(path: Path, arguments: argparse.Namespace) -> list[Path]:
+    if arguments.kind in OF_RANKS:
+        raise UsageError(f"`--kind {arguments.kind}` needs a calibration, not a run")
     run = read_run(str(path))
     folder = Path(arguments.output) if arguments.output else path / "plots"
     wanted = [*RESULTS, "graph"] if arguments.kind == "all" else [arguments.kind]
     names = [f"{kind}.{'svg' if kind == 'graph' else 'png'}" for kind in wanted]
-    if folder.is_dir() and arguments.output:
-        for name in names:
-            verify_target(str(folder / name), overwrite=arguments.overwrite)
+    _verify_pictures(folder, names, arguments)
     pictures: dict[str, bytes] = {}
     for kind, name in zip(wanted, names, strict=True):
         content = _picture(run, kind, only=len(wanted) == 1)
@@ -99,6 +130,7 @@ def _picture(run: SavedRun, kind: str, *, only: bool) -> bytes | None:
 def _result(run: SavedRun, kind: str) -> bytes:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
     from gendsl.inspection import plots
+    from gendsl.inspection.figure import png
 
     makers = {
         "trace": plots.plot_trace,
@@ -108,10 +140,7 @@ def _result(run: SavedRun, kind: str) -> bytes:
     }
     _verify_suits(run, kind)
     tree = _with_replications(run) if kind == "predictive" else run.tree
-    content = io.BytesIO()
-    figure = makers[kind](tree)
-    figure.savefig(content, format="png", dpi=plots.PNG_DPI, metadata={"Software": None})
-    return content.getvalue()
+    return png(makers[kind](tree))
 
 
 def _verify_suits(run: SavedRun, kind: str) -> None:
@@ -154,8 +183,8 @@ COMMAND = Command(
     "plot",
     "RUN|FILE [--kind KIND] [-o DIR]",
     "Draw a run: the chains, the intervals, a predictive check (PNG), and the plate diagram\n"
-    "(SVG). Of a model file, draw the plate diagram. Nothing in another folder than the run's is\n"
-    "replaced without --overwrite.",
+    "(SVG). Of a calibration, draw the ranks; of a model file, the plate diagram. Nothing in\n"
+    "another folder than the run's is replaced without --overwrite.",
     (
         ("gendsl plot run", "every picture, in run/plots"),
         ("gendsl plot run --kind forest -o figures", "one of them, elsewhere"),

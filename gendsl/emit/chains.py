@@ -54,36 +54,46 @@ def chains_of(model: ir.Model) -> tuple[Chain, ...]:
 
 
 def summing(
-    model: ir.Model, setting: Setting, arguments: Arguments, steps: tuple[tuple[str, int], ...]
+    model: ir.Model,
+    setting: Setting,
+    arguments: Arguments,
+    steps: tuple[tuple[str, int], ...],
+    *,
+    always: bool,
 ) -> str:
-    """Code that sums out the chains of a program that runs by itself; "" if there are none.
+    """Code that sums the discrete latents out of a program that runs by itself.
 
     Args:
         model: the model.
         setting: what things are called, and where plates stand.
         arguments: of the program, in `data`.
         steps: for each site of a literal step, the step.
+        always: also where there are no chains; else the text is then empty.
     """
     rows: list[ast.expr] = []
     depths, sizes = setting.layout.depths, setting.names.sizes
     for chain in chains_of(model):
         variable = model.variable(chain.name)
-        plates = [py.number(depths[p]) for p in variable.axes]
         row = [py.text(chain.name), ast.Constant(chain.before), setting.size(chain.states)]
-        row += [py.number(chain.lowest), py.name(sizes[chain.sequence])]
-        row += [py.number(depths[chain.sequence]), py.tuple_of(plates)]
+        row += [py.number(chain.lowest), py.text(chain.sequence)]
+        row.append(py.number(depths[chain.sequence]))
         row.append(ast.Constant(isinstance(variable.type.support, Index)))
         rows.append(py.tuple_of(row))
-    if not rows:
+    if not rows and not always:
         return ""
     code: list[ast.stmt] = []
     for _, argument in arguments.sizes:
         given = ast.Subscript(py.name("data"), py.text(argument), ast.Load())
         code.append(ast.Assign([ast.Name(argument, ast.Store())], given))
     code += computed_sizes(model, setting, closed=False)
+    along = {n: sequence_of(model, model.variable(n.rpartition("[")[0])) for n, _ in steps}
     keys: list[ast.expr | None] = [py.text(n) for n, _ in steps]
-    literal = ast.Dict(keys, [py.number(s) for _, s in steps])
+    pairs: list[ast.expr] = [py.tuple_of([py.number(s), py.text(along[n])]) for n, s in steps]
+    sequences = sorted({*along.values(), *(c.sequence for c in chains_of(model))})
+    names: list[ast.expr | None] = [py.text(n) for n in sequences]
+    lengths = ast.Dict(names, [py.name(sizes[n]) for n in sequences])
     nesting = py.number(max(1, setting.layout.max_plate_nesting))
-    paths = py.call("summing_paths", nesting, literal, ast.List(rows, ast.Load()))
-    code.append(ast.Assign([ast.Name("paths", ast.Store())], paths))
+    rest = [ast.Dict(keys, pairs), lengths, ast.List(rows, ast.Load())]
+    paths = py.call("summing_out", nesting, *rest)
+    code.append(ast.Assign([ast.Name("summed", ast.Store())], paths))
     return "\n".join(rendered(statement) for statement in code)

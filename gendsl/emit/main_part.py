@@ -6,7 +6,7 @@ from gendsl.inference.plan import Plan
 
 __all__ = ["main_part"]
 
-SUMMING = "from gendsl.runtime.forward import summing_paths"
+SUMMING = "from gendsl.runtime.standalone import summing_out"
 
 READ = """if __name__ == "__main__":  # python model.py data.npz
     import sys
@@ -26,21 +26,12 @@ NUTS = """    kernel = NUTS({model})
     mcmc.run(**data)
     mcmc.summary()"""
 
-EVIDENCE = """    trace = pyro.poutine.trace(paths(model)).get_trace(**data)
+EXACT = """    trace = pyro.poutine.trace(summed(model)).get_trace(**data)
     print("log evidence:", trace.log_prob_sum().item())
-"""
+    for name, (values, probabilities) in summed.marginals().items():
+        print(name, values.tolist(), probabilities.tolist())"""
 
-PATHS = """    for group in paths.potentials():
-        for place, table in zip(group.places, group.tables(marginals(group.table)), strict=True):
-            print(place.chain.name, table.tolist())"""
-
-ENUMERATION = """    elbo = TraceEnum_ELBO(max_plate_nesting={nesting})
-    listing = Listing()  # of the values of each law, which Pyro's marginals do not keep
-    summed = config_enumerate({model})
-    print("log evidence:", -elbo.loss(summed, lambda **_: None, **data))
-    found = elbo.compute_marginals(listing(summed), lambda **_: None, **data)
-    for name, marginal in found.items():
-        print(name, listing.values[name].tolist(), marginal.base.probs.tolist())"""
+TIED = """    raise SystemExit("members of a plate are tied: only gendsl itself sums them out")"""
 
 OPTIMUM = """    svi = SVI({model}, {guide}, Adam({{"lr": 0.02}}), {elbo})
     for _ in range(5000):
@@ -58,8 +49,9 @@ def main_part(
     plan: Plan,
     nesting: int,
     moving: tuple[str, ...] = (),
-    chains: frozenset[str] = frozenset(),
-    paths: str = "",
+    summing: str = "",
+    *,
+    tied: bool = False,
 ) -> str:
     """How to run the program by itself, by the method of the plan.
 
@@ -67,18 +59,19 @@ def main_part(
         plan: names the method.
         nesting: how many dimensions plates take.
         moving: latents whose support depends on other unknowns.
-        chains: hidden Markov chains.
-        paths: code that makes `paths`, which sums them out.
+        summing: code that makes `summed`, which sums discrete latents out; empty where Pyro does.
+        tied: whether members of discrete latents are variables of their own.
     """
-    before = _indented(paths)
-    nesting = max(1, nesting) + 2 * len(chains)  # states stand left of the plates
+    before = _indented(summing)
+    if tied and plan.method is not None:
+        return _text([], TIED)
     match plan.method:
         case "nuts":
             return _nuts(plan, moving, before)
         case "enumeration":
-            return _exact(plan, nesting, chains, before)
+            return _text([SUMMING], before + EXACT)
         case "mle" | "map":
-            return _optimum(plan, nesting, moving, before)
+            return _optimum(plan, max(1, nesting), moving, before)
         case _:
             return _text([], SIMULATION)
 
@@ -87,25 +80,12 @@ def _indented(code: str) -> str:
     return "".join(f"    {line}\n" for line in code.splitlines())
 
 
-def _exact(plan: Plan, nesting: int, chains: frozenset[str], paths: str) -> str:
-    imports, body = [], EVIDENCE
-    if not chains.issuperset(plan.enumerated) or not chains:
-        imports = ["from pyro.infer import TraceEnum_ELBO, config_enumerate"]
-        imports.append("\n    from gendsl.runtime.enumeration import Listing")
-        model = "paths(model)" if chains else "model"
-        body = ENUMERATION.format(nesting=nesting, model=model)
-    if not chains:
-        return _text(imports, body)
-    imports.append("from gendsl.runtime.forward import marginals, summing_paths")
-    return _text(imports, paths + body.rstrip("\n") + "\n" + PATHS)
-
-
 def _text(imports: list[str], body: str) -> str:
     lines = "".join(f"    {line}\n" for line in imports)
     return READ.format(imports=lines) + body
 
 
-def _nuts(plan: Plan, moving: tuple[str, ...], paths: str) -> str:
+def _nuts(plan: Plan, moving: tuple[str, ...], summing: str) -> str:
     imports = ["from pyro.infer import MCMC, NUTS"]
     if plan.noncentred:
         if set(plan.noncentred) - set(plan.triangular):
@@ -116,10 +96,10 @@ def _nuts(plan: Plan, moving: tuple[str, ...], paths: str) -> str:
     forms |= dict.fromkeys(plan.triangular, "NonCentred()")
     forms |= dict.fromkeys(moving, "runtime.FollowSupport()")
     model = "model"
-    if paths:
+    if summing:
         imports.append(SUMMING)
-        model = "paths(model)"
-    return _text(imports, paths + NUTS.format(model=_rewritten(model, forms)))
+        model = "summed(model)"
+    return _text(imports, summing + NUTS.format(model=_rewritten(model, forms)))
 
 
 def _rewritten(model: str, sites: dict[str, str]) -> str:
@@ -128,12 +108,12 @@ def _rewritten(model: str, sites: dict[str, str]) -> str:
     return f"pyro.poutine.reparam({model}, {{{config}}})" if sites else model
 
 
-def _optimum(plan: Plan, nesting: int, moving: tuple[str, ...], paths: str) -> str:
-    inner = "paths(model)" if paths else "model"
+def _optimum(plan: Plan, nesting: int, moving: tuple[str, ...], summing: str) -> str:
+    inner = "summed(model)" if summing else "model"
     model = _rewritten(inner, {n: "runtime.FollowSupport(jacobian=False)" for n in moving})
     plain, elbo = model, "Trace_ELBO()"
     imports = ["from pyro.infer import SVI, Trace_ELBO"]
-    if plan.enumerated:
+    if plan.enumerated and not summing:
         imports = ["from pyro.infer import SVI, TraceEnum_ELBO, config_enumerate"]
         model = f"config_enumerate({plain})"
         elbo = f"TraceEnum_ELBO(max_plate_nesting={nesting})"
@@ -143,6 +123,6 @@ def _optimum(plan: Plan, nesting: int, moving: tuple[str, ...], paths: str) -> s
         hidden = ", ".join(f'"{n}"' for n in plan.enumerated)
         guide = f"AutoDelta(pyro.poutine.block({plain}, hide=[{hidden}]))"
     imports.append("from pyro.optim import Adam")
-    if paths:
+    if summing:
         imports.append(SUMMING)
-    return _text(imports, paths + OPTIMUM.format(model=model, guide=guide, elbo=elbo))
+    return _text(imports, summing + OPTIMUM.format(model=model, guide=guide, elbo=elbo))

@@ -19,7 +19,8 @@ def take(value, index, dim, event=0, index_event=0, plate=True):
     batch = value.shape[: value.dim() - 1 - event]
     index_batch = index.shape[: index.dim() - index_event]
     own = index.shape[index.dim() - index_event :]
-    batch = torch.broadcast_shapes(batch, index_batch)
+    one = torch.empty(())
+    batch = torch.broadcast_tensors(one.expand(batch), one.expand(index_batch))[0].shape
     value = value.reshape(value.shape[: value.dim() - 1 - event] + (1,) * index_event
                           + value.shape[value.dim() - 1 - event :])
     value = value.expand(batch + own + kept + value.shape[-1:])
@@ -54,7 +55,8 @@ def once(kept, name, compute):
 JOINED = '''
 def joined(*values, event):
     """`values` one after the other along the first of their `event` event axes."""
-    batch = torch.broadcast_shapes(*(v.shape[: v.dim() - event] for v in values))
+    lead = (torch.empty(()).expand(v.shape[: v.dim() - event]) for v in values)
+    batch = torch.broadcast_tensors(*lead)[0].shape
     return torch.cat([v.expand(batch + v.shape[v.dim() - event :]) for v in values], -event)
 '''
 
@@ -75,8 +77,8 @@ def earlier(value, steps, dim):
 IN_ORDER = '''
 def in_order(steps, dim):
     """Values of successive steps, of size 1 along `dim`, as one tensor."""
-    shape = torch.broadcast_shapes((1,) * -dim, *(s.shape for s in steps))
-    return torch.cat([s.expand(shape) for s in steps], dim)
+    wide = torch.broadcast_tensors(torch.empty((1,) * -dim), *steps)
+    return torch.cat(wide[1:], dim)
 '''
 
 PRELUDE = {

@@ -19,6 +19,7 @@ from gendsl.emit.scans import scanned, steps_of
 from gendsl.emit.setting import Setting
 from gendsl.emit.sites import SiteEmitter, Statement, in_order, window_of
 from gendsl.emit.stepped import SteppedEmitter
+from gendsl.graph.grounding import grounded
 from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
@@ -56,6 +57,8 @@ class Program:
         windows: observed variables that depend on their own past, or on what has none at the
             first steps of a sequence, and the first step at which their general equation holds.
         chains: hidden Markov chains, which are summed out along their sequences.
+        grounded: other discrete latents whose members are variables of their own, with the plates
+            of these.
         steps: for each site of a literal equation, the step it holds at.
         uses_runtime: whether it needs more than Pyro.
     """
@@ -73,6 +76,7 @@ class Program:
     recovered: str | None
     windows: tuple[tuple[str, int], ...]
     chains: tuple[Chain, ...]
+    grounded: tuple[tuple[str, tuple[str, ...]], ...]
     steps: tuple[tuple[str, int], ...]
     uses_runtime: bool
 
@@ -112,6 +116,7 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         recovered,
         _windows(model),
         chains_of(model),
+        tuple((n, tuple(sorted(p))) for n, p in grounded(model).items()),
         _steps(model),
         "runtime." in text,
     )
@@ -129,12 +134,13 @@ def _steps(model: ir.Model) -> tuple[tuple[str, int], ...]:
 
 def _main(model: ir.Model, plan: Plan, setting: Setting, arguments: Arguments) -> str:
     """How to run the program by itself."""
+    always = plan.method == "enumeration"
     return main_part(
         plan,
         setting.layout.max_plate_nesting,
         followers(model),
-        frozenset(c.name for c in chains_of(model)),
-        summing(model, setting, arguments, _steps(model)),
+        summing(model, setting, arguments, _steps(model), always=always),
+        tied=bool(grounded(model)),
     )
 
 

@@ -14,6 +14,7 @@ MODULES = (
     "gendsl.explanations.data",
     "gendsl.explanations.results",
     "gendsl.explanations.running",
+    "gendsl.explanations.calibrating",
 )
 """Where the texts are; they are loaded when the first one is asked for."""
 

@@ -81,6 +81,14 @@ CODES: dict[str, tuple[str, str]] = {
         "The density of a held-out row needs its own discrete latents summed out, or the norming "
         "constant of an energy. This version does neither; compare predictions with the values.",
     ),
+    "GD834": (
+        "discrete latents cannot be summed out",
+        "Variables that are tied to one another are summed out of one table, with an entry for "
+        "each combination of their values; with these data it has more than 2^24. Give them "
+        "fewer values or fewer members, or tie fewer of them: a chain or a tree is cheap, a sum "
+        "over many members of a plate is not. Where a sum of many is what is wanted, a law of the "
+        "sum itself, such as a Binomial, may say the same.",
+    ),
     "GD833": (
         "an argument of a call is of the wrong kind",
         "The message says what the argument takes. A seed is a whole number from 0, `cores` and "

@@ -184,6 +184,17 @@ value itself, and whether it is zero, as two latents.
 Bad: `latent x ~ Hurdle(0.3, LogNormal(0, 1))`
 Good: `latent on ~ Bernoulli(0.7)  latent size ~ LogNormal(0, 1)  let x = on * size`""",
     ),
+    "GD614": (
+        "A treatment that a variable cannot have",
+        """\
+`treat` says what is done with single variables in place of what the plan would do: `sampled`
+leaves a latent to the sampler, `marginalised` integrates it out, `centred` and `noncentred`
+choose how it is written, and `rows` weighs every row of observed variables. Each needs a
+variable of its kind: only latents with a conjugate law can be integrated out, only those of a
+location-scale family with an unknown scale can be non-centred.
+Bad: `fit(data, treat={"sigma": "noncentred"})` with `latent sigma ~ HalfNormal(1)`
+Good: `fit(data, treat={"alpha": "noncentred"})` with `latent alpha[g] ~ Normal(mu, sigma)`""",
+    ),
 }
 
 _LATER = {
@@ -218,9 +229,9 @@ _LATER = {
         "`latent part: unit ~ Beta(1, 1)  let b = part * (1 + k)`",
     ),
     "GD911": (
-        "Discrete latents with an event shape",
-        "`latent h[n]: binary[D] ~ Bernoulli(0.5)`",
-        "`plate unit  latent h[n, unit] ~ Bernoulli(0.5)`",
+        "Discrete latents whose values cannot be listed, or are drawn together",
+        "`latent h: integer(0, 2)[D] ~ Multinomial(2, [0.2, 0.3, 0.5])`",
+        "`plate unit  latent h[unit]: index(D) ~ Categorical([0.2, 0.3, 0.5])`",
     ),
     "GD913": (
         "A function, or what stands in one",

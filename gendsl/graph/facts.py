@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gendsl.graph.obstacles import Obstacle, obstacles_of
+from gendsl.graph.conjugacy import integrable
+from gendsl.graph.grounding import grounded
+from gendsl.graph.obstacles import Obstacle, largest_table, obstacles_of
 from gendsl.graph.recursion import chained, held
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
@@ -15,7 +17,7 @@ from gendsl.ir.traversal import (
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.supports import hull, is_discrete
-from gendsl.types import REAL, Index
+from gendsl.types import REAL, Index, Size
 
 __all__ = ["Facts", "derive_facts"]
 
@@ -34,10 +36,16 @@ class Facts:
         location_scale: latents of a location-scale family whose scale is itself inferred.
         correlated: latents whose entries an unknown covariance correlates, or any one of a
             process: nearby values of a smooth function say almost the same.
-        obstacles: discrete latents that cannot be summed out one plate member at a time.
+        grounded: discrete latents whose members are summed out one by one, each with the plates
+            of these.
+        largest_table: the entries of the largest table that is summed over, for each member of
+            its plates; None where data decide.
+        obstacles: discrete latents that cannot be summed out.
         energies: how many energy terms there are.
         undirected: random variables that only energies weigh.
         unnormalised: latents whose density is known up to a constant only.
+        integrable: (family, latents) whose law given all else is of that family, in the order
+            in which they can be integrated out.
     """
 
     continuous: tuple[str, ...] = ()
@@ -48,10 +56,13 @@ class Facts:
     observed: tuple[str, ...] = ()
     location_scale: tuple[str, ...] = ()
     correlated: tuple[str, ...] = ()
+    grounded: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    largest_table: int | None = None
     obstacles: tuple[Obstacle, ...] = ()
     energies: int = 0
     undirected: tuple[str, ...] = ()
     unnormalised: tuple[str, ...] = ()
+    integrable: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def derive_facts(model: ir.Model) -> Facts:
@@ -60,11 +71,12 @@ def derive_facts(model: ir.Model) -> Facts:
     unknown = [*model.of_role("latent"), *imputed]
     finite = [v for v in unknown if is_discrete(v.type.support)]
     apart = held(model)
+    sizes = {v.name: _cardinality(model, v) for v in finite}
     return Facts(
         continuous=tuple(v.name for v in unknown if not is_discrete(v.type.support)),
         finite=tuple(v.name for v in finite),
         chains=tuple(v.name for v in chained(model)),
-        cardinalities=tuple((v.name, _cardinality(model, v)) for v in finite),
+        cardinalities=tuple(sizes.items()),
         params=tuple(v.name for v in model.of_role("param")),
         observed=tuple(v.name for v in model.of_role("observed")),
         location_scale=tuple(
@@ -73,7 +85,9 @@ def derive_facts(model: ir.Model) -> Facts:
         correlated=tuple(
             v.name for v in unknown if _is_correlated(model, v) and v.name not in apart
         ),
-        obstacles=obstacles_of(model, finite),
+        obstacles=obstacles_of(model, sizes),
+        grounded=tuple((n, tuple(sorted(p))) for n, p in grounded(model).items()),
+        largest_table=largest_table(model, sizes),
         energies=len(model.energies),
         undirected=tuple(v.name for v in unknown if not v.equations),
         unnormalised=tuple(
@@ -82,6 +96,7 @@ def derive_facts(model: ir.Model) -> Facts:
             for e in v.equations
             if e.distribution is not None and narrowing(v, e.distribution).entry == "constant"
         ),
+        integrable=integrable(model),
     )
 
 
@@ -92,19 +107,34 @@ def _has_children(model: ir.Model, name: str) -> bool:
 
 
 def _cardinality(model: ir.Model, variable: ir.Variable) -> int | None:
+    """How many values a discrete variable has, all its entries together; None if data say."""
+    each, entries = _values_of_each(model, variable), 1
+    for length in variable.type.event:
+        known = _literal(model, length)
+        if known is None:
+            return None
+        entries *= known
+    return None if each is None else each ** min(entries, 64)
+
+
+def _values_of_each(model: ir.Model, variable: ir.Variable) -> int | None:
     support = variable.type.support
     if isinstance(support, Index):
-        size = support.size
-        for _ in range(8):
-            if size.value is not None or size.name is None:
-                return size.value
-            declared = model.axis(size.name).size
-            if declared is None:
-                return None
-            size = declared
-        return None
+        return _literal(model, support.size)
     interval = hull(support)
     return int(interval.upper - interval.lower) + 1
+
+
+def _literal(model: ir.Model, size: Size) -> int | None:
+    """A size that the text gives; None if data do."""
+    for _ in range(8):
+        if size.value is not None or size.name is None:
+            return size.value
+        declared = model.axis(size.name).size
+        if declared is None:
+            return None
+        size = declared
+    return None
 
 
 def _only_law(variable: ir.Variable) -> ir.Distribution | None:

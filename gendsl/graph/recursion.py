@@ -7,13 +7,22 @@ computed step by step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import networkx as nx
 
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import references, variable_expressions, walk
+from gendsl.ir.traversal import (
+    distribution_expressions,
+    distributions,
+    references,
+    reported_lets,
+    variable_expressions,
+    walk,
+)
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["chained", "held", "is_stepped", "lagged_names", "recurrent", "scans"]
+__all__ = ["chained", "held", "is_stepped", "lagged_names", "recurrent", "scans", "ties"]
 
 
 def is_stepped(variable: ir.Variable) -> bool:
@@ -73,13 +82,78 @@ def scans(model: ir.Model) -> tuple[tuple[ir.Variable, ...], ...]:
 
 
 def chained(model: ir.Model) -> tuple[ir.Variable, ...]:
-    """Discrete latents whose steps are tied to one another: hidden Markov chains."""
+    """Discrete latents whose steps are tied to one another: hidden Markov chains.
+
+    A step depends on the one before it alone, and nothing recurs that depends on it: else the
+    steps are summed out one by one (`gendsl.graph.grounding`).
+    """
     lagged = lagged_names(model)
     return tuple(
         v
         for v in model.of_role("latent")
-        if is_discrete(v.type.support) and (is_stepped(v) or v.name in lagged)
+        if is_discrete(v.type.support)
+        and not v.type.event
+        and (is_stepped(v) or v.name in lagged)
+        and not ties(model, v, markov=True)
     )
+
+
+def ties(model: ir.Model, latent: ir.Variable, *, markov: bool = False) -> frozenset[str]:
+    """The plates of a latent whose members some factor ties to one another.
+
+    Args:
+        model: the model.
+        latent: of it.
+        markov: whether neighbouring steps of the latent itself may be tied.
+    """
+    plates = latent.type.plates
+    tainted, own = {latent.name}, latent.name if markov else ""
+    recurring = {v.name for group in scans(model) for v in group}
+    reported = reported_lets(model)
+    found: set[str] = set()
+    for variable in model.variables:
+        exprs = variable_expressions(variable)
+        if variable.name in reported or not tainted & set(references(*exprs)):
+            continue
+        if variable.role == "let":
+            tainted.add(variable.name)
+        found |= set(_uses(exprs, tainted, own)) & plates
+        if variable.name in recurring:
+            found |= {p for p in plates if model.axis(p).kind == "sequence"}
+        if variable.random:
+            found |= plates - variable.type.plates
+    for energy in model.energies:
+        if tainted & set(references(energy.value)):
+            found |= set(_uses((energy.value,), tainted, own)) & plates
+            found |= plates - energy.value.type.plates
+    return frozenset(found)
+
+
+def _uses(exprs: tuple[ir.Expr, ...], tainted: set[str], own: str) -> Iterator[str]:
+    """The plates of which expressions combine or pick members that depend on `tainted`.
+
+    `own` is a latent of which the step before is not picked.
+    """
+    for expr in walk(*exprs):
+        match expr:
+            case ir.Lag(value=ir.Reference(name=name), steps=1) if name == own:
+                pass
+            case (
+                ir.Reduce(value=value, axis=str() as axis)
+                | ir.Collect(value=value, plate=axis)
+                | ir.Select(value=value, axis=str() as axis)
+                | ir.Gather(value=value, axis=str() as axis)
+                | ir.Lag(value=value, sequence=axis)
+            ):
+                if tainted & set(references(value)):
+                    yield axis
+            case ir.LogProb(distribution=law):
+                for inner in distributions(law):
+                    mentioned = references(*distribution_expressions(inner))
+                    if inner.over is not None and tainted & set(mentioned):
+                        yield inner.over
+            case _:
+                pass
 
 
 def held(model: ir.Model) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-__all__ = ["Candidate", "Competence", "Plan", "Rating", "Rewrite"]
+__all__ = ["Candidate", "Competence", "Marginal", "Plan", "Rating", "Rewrite"]
 
 
 class Competence(IntEnum):
@@ -48,6 +48,24 @@ class Rewrite:
     variables: tuple[str, ...]
     rule: str
 
+    def __str__(self) -> str:
+        """As ``gendsl show --stage=plan`` prints it."""
+        return f"{' '.join((self.kind, ', '.join(self.variables))).strip()}: {self.rule}"
+
+
+@dataclass(frozen=True, slots=True)
+class Marginal:
+    """Latents that are integrated out together.
+
+    Attributes:
+        family: of their law given all that remains: ``gaussian``, ``beta``, ``gamma``,
+            ``inverse_gamma`` or ``dirichlet``.
+        variables: their names.
+    """
+
+    family: str
+    variables: tuple[str, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -62,6 +80,8 @@ class Plan:
         enumerated: discrete latents that are summed out.
         noncentred: latents written as location plus scale times a standard variable.
         triangular: those of them whose scale is a triangular matrix.
+        marginals: what is integrated out, in this order.
+        treat: what was asked to be done with single variables.
         requested: whether the method was asked for rather than chosen.
         treatment: for every unknown, what happens to it.
         notes: further remarks.
@@ -78,6 +98,8 @@ class Plan:
     treatment: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     triangular: tuple[str, ...] = ()
+    marginals: tuple[Marginal, ...] = ()
+    treat: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """As ``gendsl show --stage=plan`` prints it."""
@@ -88,7 +110,7 @@ class Plan:
         lines += [f"  {name}: {what}" for name, what in self.treatment.items()]
         if self.rewrites:
             lines.append("rewrites:")
-            lines += [f"  {r.kind} {', '.join(r.variables)}: {r.rule}" for r in self.rewrites]
+            lines += [f"  {r}" for r in self.rewrites]
         lines.append("candidates:")
         for c in self.candidates:
             chosen = "*" if c.name == self.method else " "

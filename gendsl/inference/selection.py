@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 
 from gendsl.diagnostics import CompileError, Diagnostic, Label, nearest
+from gendsl.graph.conjugacy import integrable
 from gendsl.graph.facts import Facts, derive_facts
 from gendsl.inference.algorithms import ALGORITHMS
 from gendsl.inference.algorithms.spec import AlgorithmSpec
-from gendsl.inference.plan import Candidate, Competence, Plan, Rewrite
+from gendsl.inference.plan import Candidate, Competence, Marginal, Plan
+from gendsl.inference.rewrites import integrating, noncentring, summing
+from gendsl.inference.treatments import Treatments, verified
 from gendsl.ir import nodes as ir
 from gendsl.library.methods import LATER, METHODS, MethodSpec
 
@@ -20,6 +24,7 @@ def make_plan(
     model: ir.Model,
     request: str | None = None,
     options: Mapping[str, float | int] | None = None,
+    treat: Mapping[str, object] | None = None,
 ) -> Plan:
     """The plan of a checked model.
 
@@ -27,11 +32,15 @@ def make_plan(
         model: the model.
         request: a method asked for by the caller; overrides the file's `infer`.
         options: options of the method given by the caller; override the file's.
+        treat: what the caller asks to be done with single variables.
 
     Raises:
-        CompileError: GD610 or GD612, with every algorithm's reason, if none can do it.
+        CompileError: GD610 or GD612, with every algorithm's reason, if none can do it; GD614 if
+            a variable cannot be treated as asked.
     """
     facts = derive_facts(model)
+    asked_of = verified(treat or {}, model, facts)
+    facts = replace(facts, integrable=integrable(model, asked_of.sampled(facts)))
     rated = [(a, a.rate(facts)) for a in ALGORITHMS.values()]
     rated.sort(key=lambda ar: (-ar[1].competence, ar[1].cost, ar[0].name))
     candidates = tuple(Candidate(a.name, a.method.title, r) for a, r in rated)
@@ -58,8 +67,30 @@ def make_plan(
         if rated[0][1].competence <= Competence.COMPATIBLE:
             raise _refusal(model, candidates, None)
     given = dict(model.infer.options) if model.infer and model.infer.method == chosen.name else {}
-    filled = method_options(chosen.method, {**given, **(options or {})}, model)
-    return _plan(model, facts, chosen, candidates, filled, requested=asked is not None)
+    own = dict(options or {})
+    unused: tuple[str, ...] = ()
+    if asked is None and chosen.integrates and not chosen.samples:
+        unused = tuple(n for n in own if _of_sampling(n, own[n], chosen.method, model))
+        own = {n: v for n, v in own.items() if n not in unused}
+    filled = method_options(chosen.method, {**given, **own}, model)
+    plan = _plan(model, facts, chosen, candidates, filled, asked_of, requested=asked is not None)
+    if not unused:
+        return plan
+    note = f"{', '.join(f'`{n}`' for n in unused)}: {chosen.name} has no use for it"
+    return replace(plan, notes=(*plan.notes, note))
+
+
+def _of_sampling(name: str, value: object, chosen: MethodSpec, model: ir.Model) -> bool:
+    """Whether an option is one of samplers alone, which would run if less could be integrated.
+
+    Raises:
+        CompileError: GD607, its value is illegal.
+    """
+    own = [a.method for a in ALGORITHMS.values() if a.samples and a.method.option(name)]
+    if chosen.option(name) is not None or not own:
+        return False
+    method_options(own[0], {name: value}, model)
+    return True
 
 
 def _plan(
@@ -68,15 +99,20 @@ def _plan(
     chosen: AlgorithmSpec,
     candidates: tuple[Candidate, ...],
     options: Mapping[str, float | int | None],
+    treatments: Treatments,
     *,
     requested: bool,
 ) -> Plan:
-    triangular = facts.correlated if chosen.reparameterises else ()
-    noncentred = (*facts.location_scale, *triangular) if chosen.reparameterises else ()
+    marginals = _marginals(facts) if chosen.integrates else ()
+    if chosen.samples and _covered(facts, marginals):
+        marginals = ()  # asked to sample where nothing would be left
+    gone = {n for m in marginals for n in m.variables}
+    noncentred = treatments.noncentred(facts, gone) if chosen.reparameterises else ()
     latents = {v.name for v in model.of_role("latent")}
     enumerated = tuple(n for n in facts.finite if n in latents)
-    rewrites = _summing(facts) + (_noncentring(facts) if chosen.reparameterises else [])
-    treatment = dict.fromkeys(facts.continuous, _continuous_words(chosen.name))
+    rewrites = summing(facts) + integrating(marginals) + noncentring(facts, set(noncentred) - gone)
+    treatment = dict.fromkeys(facts.continuous, _continuous_words(chosen))
+    treatment |= dict.fromkeys(gone, "integrated out exactly, and recovered afterwards")
     treatment |= dict.fromkeys(facts.finite, "summed out exactly, and recovered afterwards")
     treatment |= dict.fromkeys(facts.params, "learned as a point")
     notes = tuple(
@@ -93,37 +129,24 @@ def _plan(
         requested,
         treatment,
         notes,
-        triangular,
+        tuple(n for n in facts.correlated if n in noncentred),
+        marginals,
+        dict(treatments.asked),
     )
 
 
-def _summing(facts: Facts) -> list[Rewrite]:
-    """What is summed out, and how."""
-    found = []
-    single = tuple(n for n in facts.finite if n not in facts.chains)
-    if single:
-        rule = "finitely many values, and every use lies inside its plates"
-        found.append(Rewrite("summed out", single, rule))
-    if facts.chains:
-        rule = "a hidden Markov chain, by the forward algorithm"
-        found.append(Rewrite("summed out along its sequence", facts.chains, rule))
-    return found
+def _marginals(facts: Facts) -> tuple[Marginal, ...]:
+    return tuple(Marginal(family, names) for family, names in facts.integrable)
 
 
-def _noncentring(facts: Facts) -> list[Rewrite]:
-    """The non-centred forms, one for each reason."""
-    found = []
-    if facts.location_scale:
-        rule = "loc + scale * standard: the same law, without the funnel of an unknown scale"
-        found.append(Rewrite("non-centred", facts.location_scale, rule))
-    if facts.correlated:
-        rule = "loc + L @ standard, L L^T the covariance: the same law, without correlations"
-        found.append(Rewrite("non-centred", facts.correlated, rule))
-    return found
+def _covered(facts: Facts, marginals: tuple[Marginal, ...]) -> bool:
+    """Whether no continuous latent is left."""
+    gone = {n for m in marginals for n in m.variables}
+    return bool(gone) and gone.issuperset(facts.continuous)
 
 
-def _continuous_words(method: str) -> str:
-    return "sampled" if method == "nuts" else "maximised"
+def _continuous_words(chosen: AlgorithmSpec) -> str:
+    return "sampled" if chosen.samples else "maximised"
 
 
 def _verify_known(asked: str, model: ir.Model) -> None:
@@ -152,7 +175,7 @@ def _verify_known(asked: str, model: ir.Model) -> None:
 
 
 def method_options(
-    method: MethodSpec, given: Mapping[str, float | int | str | None], model: ir.Model
+    method: MethodSpec, given: Mapping[str, object], model: ir.Model
 ) -> dict[str, float | int | None]:
     """Every option of a method, the given ones verified.
 

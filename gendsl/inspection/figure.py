@@ -5,10 +5,14 @@ Figures are drawn without pyplot: no global backend, no global settings, no stat
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
+import secrets
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -27,6 +31,7 @@ __all__ = [
     "FONT",
     "INK",
     "MUTED",
+    "PNG_DPI",
     "Entry",
     "Floats",
     "chosen",
@@ -37,9 +42,11 @@ __all__ = [
     "new_figure",
     "note",
     "plain",
+    "png",
     "short",
     "tidy",
     "whole_ticks",
+    "write_figure",
 ]
 
 Floats = NDArray[np.float64]
@@ -50,6 +57,7 @@ ACCENT = "#D55E00"
 INK = "#262626"
 MUTED = "#8A8A8A"
 FONT = 9.0
+PNG_DPI = 150
 CHARACTERS = 14.0
 """How many characters of a remark fit in an inch."""
 
@@ -207,3 +215,30 @@ def density(
             height = height + kernel(2 * end - grid)
             shown &= ~outside
     return grid, np.where(shown, height, 0.0)
+
+
+def png(figure: Figure) -> bytes:
+    """A picture as PNG; equal pictures give equal bytes."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=PNG_DPI, metadata={"Software": None})
+    return content.getvalue()
+
+
+def write_figure(figure: Figure, path: Path) -> Path:
+    """Write a picture as PNG, whole or not at all.
+
+    Raises:
+        DataError: GD809, the operating system refuses.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(png(figure))
+        draft.replace(path)
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror or error}"
+        raise DataError([Diagnostic("GD809", message)]) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+    return path

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import itertools
-import secrets
 from collections.abc import Callable, Sequence
 from math import floor, log10
 from pathlib import Path
@@ -37,6 +34,7 @@ from gendsl.inspection.figure import (
     short,
     tidy,
     whole_ticks,
+    write_figure,
 )
 from gendsl.inspection.predictive_plot import plot_predictive, replicated
 
@@ -47,8 +45,6 @@ MAX_RANKS = 12
 MAX_INTERVALS = 40
 KOLMOGOROV = 1.358
 """The 95 % point of the largest deviation of a cumulative share, times the root of the size."""
-
-PNG_DPI = 150
 
 
 def _left_out(more: int, shown: int) -> str:
@@ -377,22 +373,5 @@ def save_plots(tree: xr.DataTree, folder: str | Path) -> list[Path]:
             if error.diagnostics[0].code != "GD812":
                 raise
             continue  # nothing in the results that this plot could show
-        written.append(_write(figure, target / f"{name}.png"))
+        written.append(write_figure(figure, target / f"{name}.png"))
     return written
-
-
-def _write(figure: Figure, path: Path) -> Path:
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=PNG_DPI, metadata={"Software": None})
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content.getvalue())
-        draft.replace(path)
-    except OSError as error:
-        message = f"cannot write {path}: {error.strerror or error}"
-        raise DataError([Diagnostic("GD809", message)]) from error
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-    return path

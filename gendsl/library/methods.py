@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["LATER", "METHODS", "MethodSpec", "OptionSpec"]
+__all__ = ["LATER", "METHODS", "TREATMENTS", "MethodSpec", "OptionSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ METHODS: Mapping[str, MethodSpec] = {
                 OptionSpec("warmup", 1000, "whole", 0, 10**7, "adaptation steps before them"),
                 OptionSpec("target_accept_prob", 0.8, "real", 0.05, 0.9999, "acceptance aimed at"),
                 OptionSpec("max_tree_depth", 10, "whole", 1, 20, "doublings of a trajectory"),
+                OptionSpec(
+                    "thin",
+                    None,
+                    "whole",
+                    1,
+                    1000,
+                    "transitions to each draw; by default up to 10, as many as cost little",
+                ),
                 _SEED,
             ),
             "draws from the posterior",
@@ -68,6 +76,12 @@ METHODS: Mapping[str, MethodSpec] = {
         MethodSpec(
             "enumeration",
             "exact enumeration",
+            (OptionSpec("draws", 1000, "whole", 1, 10**7, "independent draws to report"), _SEED),
+            "the exact posterior",
+        ),
+        MethodSpec(
+            "exact",
+            "exact integration",
             (OptionSpec("draws", 1000, "whole", 1, 10**7, "independent draws to report"), _SEED),
             "the exact posterior",
         ),
@@ -86,6 +100,15 @@ METHODS: Mapping[str, MethodSpec] = {
     )
 }
 """The methods that this version runs."""
+
+TREATMENTS: Mapping[str, str] = {
+    "marginalised": "integrated out exactly, and recovered afterwards",
+    "sampled": "not integrated out",
+    "centred": "sampled as it is written",
+    "noncentred": "sampled as a standard variable that is moved and scaled",
+    "rows": "every row of the data is weighed: no sufficient statistics",
+}
+"""What a caller may ask to be done with single variables."""
 
 LATER: Mapping[str, str] = {
     "svi": "stochastic variational inference",

@@ -7,23 +7,17 @@ and a fast phase for the final step size.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 
-from gendsl.runtime.metric import Dense, Diagonal, Metric
+from gendsl.runtime.metric import Metric
+from gendsl.runtime.whitening import fitted
 
 __all__ = ["Gathered", "StepSize", "opening", "windows"]
 
 FIRST, LAST, BASE = 75, 50, 25
 """Iterations of the first and the last phase, and of the first window."""
-
-MOST_CORRELATED = 150
-"""In more dimensions than this, correlations are not learned."""
-
-STRONG = 50.0
-"""The ratio of the widest to the narrowest direction, in standardised coordinates, from which
-correlations are worth their cost."""
 
 SHORT = 20
 """With fewer iterations of warm-up only the step size is adapted."""
@@ -96,38 +90,27 @@ class StepSize:
 
 
 class Gathered:
-    """The positions of a window, and the metric that they suggest."""
+    """The positions of a window and the gradients there, and the metric that they suggest."""
 
-    def __init__(self) -> None:
-        """Nothing seen yet."""
+    def __init__(self, work: float = inf) -> None:
+        """Nothing seen yet.
+
+        Args:
+            work: numbers that an evaluation of the potential reads and writes, roughly.
+        """
+        self.work = work
         self.positions: list[np.ndarray] = []
+        self.gradients: list[np.ndarray] = []
+        self.steps = 0.0
 
-    def see(self, position: np.ndarray) -> None:
-        """One more position."""
-        self.positions.append(position)
+    def see(self, positions: np.ndarray, gradients: np.ndarray, steps: float) -> None:
+        """Further positions, (number, size) or one of (size), the gradients there, the steps."""
+        self.steps += steps
+        self.positions.append(np.atleast_2d(positions))
+        self.gradients.append(np.atleast_2d(gradients))
 
     def metric(self) -> Metric:
-        """Scales of the coordinates; with their correlations where these are strong and plain.
-
-        Correlations are used in few enough dimensions, from enough positions, and where the
-        narrowest direction is much narrower than single coordinates tell. The window is over.
-        """
-        seen = np.array(self.positions)
-        self.positions = []
-        n, size = seen.shape
-        variances = _shrunk(seen.var(axis=0, ddof=1) if n > 1 else np.zeros(size), n)
-        if not 1 < size <= MOST_CORRELATED or n < 2 * size:
-            return Diagonal(variances)
-        covariance = np.cov(seen.T) * (n / (n + 5)) + 1e-3 * (5 / (n + 5)) * np.eye(size)
-        scale = np.sqrt(np.diag(covariance))
-        try:
-            eigenvalues = np.linalg.eigvalsh(covariance / np.outer(scale, scale))
-            strong = eigenvalues[0] * STRONG < eigenvalues[-1]
-            return Dense(covariance) if strong else Diagonal(variances)
-        except np.linalg.LinAlgError:
-            return Diagonal(variances)
-
-
-def _shrunk(variances: np.ndarray, n: int) -> np.ndarray:
-    shrunk: np.ndarray = variances * (n / (n + 5)) + 1e-3 * (5 / (n + 5))
-    return shrunk
+        """The metric for what was seen, which is forgotten."""
+        positions, gradients = np.concatenate(self.positions), np.concatenate(self.gradients)
+        steps, self.positions, self.gradients, self.steps = self.steps, [], [], 0.0
+        return fitted(positions, gradients, self.work, steps)

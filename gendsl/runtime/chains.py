@@ -1,4 +1,6 @@
-"""Several chains, in this process or in worker processes; the draws are the same either way.
+"""Several chains: threads of machine code, else in this process or in worker processes.
+
+The draws do not depend on the number of threads or processes.
 
 Workers are started as ``python -m gendsl.runtime.worker FOLDER`` and talk through files and
 lines of JSON: nothing is pickled, and a caller's script needs no ``__main__`` guard. Each runs one
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,19 +31,15 @@ from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.data import BoundData
-from gendsl.runtime.density import Density
-from gendsl.runtime.moving import FollowSupport
-from gendsl.runtime.nuts import ChainResult, NutsOptions, Report, run_chain
-from gendsl.runtime.potential import Potential, potential_of
+from gendsl.runtime.nuts import ChainReport, ChainResult, NutsOptions, run_chains
+from gendsl.runtime.parameterisation import Form
+from gendsl.runtime.potential import Potential
+from gendsl.runtime.preparing import Prepared, prepared, recovered
 from gendsl.runtime.program import Executable
-from gendsl.runtime.progress import Phase
 from gendsl.runtime.starting import starting_point
 from gendsl.runtime.wire import diagnostics_from, read_named, write_request
 
 __all__ = ["ChainReport", "Chains", "Job", "chain_seeds", "sample_chains"]
-
-ChainReport = Callable[[int, int, int, Phase, float, int], None]
-"""(chain, iteration, total, phase, step size, divergences)."""
 
 WORTHWHILE = 15.0
 """Seconds of work below which no worker is started: each spends some on importing torch."""
@@ -68,10 +66,21 @@ class Job:
 
 @dataclass(frozen=True)
 class Chains:
-    """All chains: values and statistics of shape (chain, draw, ...), and how they were made."""
+    """All chains.
+
+    Attributes:
+        values: of the sites, (chain, draw, ...).
+        stats: of the sampler, (chain, draw).
+        plan: what was carried out.
+        form: how location-scale latents were written.
+        evaluation: how the density was evaluated.
+        note: why that was slow, if it was.
+    """
 
     values: dict[str, np.ndarray]
     stats: dict[str, np.ndarray]
+    plan: Plan
+    form: Form
     evaluation: str
     note: str | None
 
@@ -92,31 +101,25 @@ def sample_chains(
         chains: how many.
         seed: determines every draw.
         report: called after each iteration.
-        cores: processes at most; by default the machine's, and one where that is quicker.
+        cores: threads or processes at most; by default the machine's, and one process where
+            that is quicker.
     """
     seeds = chain_seeds(seed, chains)
     with tensors(job.dtype, job.device, 0):
-        density = Density(job.executable, job.plan.noncentred, FollowSupport())
-        potential = potential_of(density)
-        work = (
-            (_seconds(potential) + OVERHEAD)
-            * STEPS_EXPECTED
-            * (job.options.draws + job.options.warmup)
-        )
-        workers = max(1, min(chains, cores or _cores()))
-        if job.device.type != "cpu" or (cores is None and work * chains < WORTHWHILE):
-            workers = 1
+        made = prepared(job.model, job.plan, job.executable, seed)
+        density, potential = made.density, made.potential
+        wanted = max(1, min(chains, cores or _cores()))
+        workers = _processes(job, potential, chains, wanted, chosen=cores is not None)
         with np.errstate(all="ignore"):  # refuse before any process is started
             starting_point(density, potential, np.random.default_rng(seeds[0]))
         if workers == 1:
-            results = [
-                run_chain(density, potential, job.options, s, _reporter(report, k))
-                for k, s in enumerate(seeds)
-            ]
+            results = run_chains(density, potential, job.options, seeds, wanted, report)
         else:
-            results = _in_workers(job, seeds, workers, report)
-    values, stats = _stacked([r.values for r in results]), _stacked([r.stats for r in results])
-    return Chains(values, stats, potential.way, potential.note)
+            results = _in_workers(job, made, seeds, workers, report)
+        values, stats = _stacked([r.values for r in results]), _stacked([r.stats for r in results])
+        if density.integrated:
+            values |= recovered(density, values, seed)
+    return Chains(values, stats, made.plan, made.form, potential.way, potential.note)
 
 
 def _cores() -> int:
@@ -124,6 +127,15 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _processes(job: Job, potential: Potential, chains: int, wanted: int, *, chosen: bool) -> int:
+    """Worker processes to run; 1 for none, as where chains are threads of machine code."""
+    if potential.native is not None or job.device.type != "cpu":
+        return 1
+    work = (_seconds(potential) + OVERHEAD) * STEPS_EXPECTED
+    work *= chains * (job.options.draws + job.options.warmup)
+    return 1 if work < WORTHWHILE and not chosen else wanted
 
 
 def _seconds(potential: Potential) -> float:
@@ -135,24 +147,20 @@ def _seconds(potential: Potential) -> float:
     return time.perf_counter() - started
 
 
-def _reporter(report: ChainReport | None, chain: int) -> Report | None:
-    if report is None:
-        return None
-    return lambda *facts: report(chain, *facts)
-
-
 def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {n: np.stack([p[n] for p in parts]) for n in parts[0]}
 
 
 def _in_workers(
-    job: Job, seeds: list[int], workers: int, report: ChainReport | None
+    job: Job, made: Prepared, seeds: list[int], workers: int, report: ChainReport | None
 ) -> list[ChainResult]:
     with tempfile.TemporaryDirectory(prefix="gendsl-") as name:
         folder = Path(name)
         settings = {
             "options": asdict(job.options),
-            "noncentred": list(job.plan.noncentred),
+            "noncentred": list(made.form.noncentred),
+            "centredness": {n: d.tolist() for n, d in made.form.centredness.items()},
+            "marginals": [[m.family, list(m.variables)] for m in made.plan.marginals],
             "method": job.plan.method,
             "dtype": str(job.dtype).removeprefix("torch."),
             "device": str(job.device),

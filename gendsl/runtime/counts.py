@@ -11,6 +11,7 @@ from torch.distributions.utils import broadcast_all
 from torch.types import _size
 
 from gendsl.runtime.parametric import NO_AXES, Given, Parametric
+from gendsl.runtime.shapes import broadcast_shapes
 
 __all__ = ["DirichletMultinomial", "Multinomial"]
 
@@ -30,7 +31,7 @@ class Multinomial(TorchDistribution):
         self, total_count: Tensor | float, probs: Tensor, *, validate_args: bool | None = None
     ) -> None:
         total = torch.as_tensor(total_count, dtype=probs.dtype, device=probs.device)
-        batch_shape = torch.broadcast_shapes(total.shape, probs.shape[:-1])
+        batch_shape = broadcast_shapes(total.shape, probs.shape[:-1])
         self.total_count = total.expand(batch_shape)
         self.probs = probs.expand(batch_shape + probs.shape[-1:])
         super().__init__(batch_shape, probs.shape[-1:], validate_args=validate_args)

@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor
 
+from gendsl.runtime.shapes import broadcast_shapes
+
 __all__ = [
     "bspline",
     "fourier",
@@ -39,7 +41,7 @@ def _interval(x: Tensor, knots: Tensor) -> Tensor:
 
 def _picked(values: Tensor, index: Tensor) -> Tensor:
     """The entries of `values` (..., K) at `index` (..., 1)."""
-    batch = torch.broadcast_shapes(values.shape[:-1], index.shape[:-1])
+    batch = broadcast_shapes(values.shape[:-1], index.shape[:-1])
     wide = values.expand(batch + values.shape[-1:])
     return wide.gather(-1, index.expand((*batch, 1)))
 
@@ -132,7 +134,7 @@ def natural_spline(x: Tensor | float, knots: Tensor, axes: int = 0) -> Tensor:
 
 def _rows(matrix: Tensor, index: Tensor) -> Tensor:
     """The rows of (..., K, K) at `index` (..., 1)."""
-    batch = torch.broadcast_shapes(matrix.shape[:-2], index.shape[:-1])
+    batch = broadcast_shapes(matrix.shape[:-2], index.shape[:-1])
     count = matrix.shape[-1]
     wide = matrix.expand((*batch, count, count))
     at = index.expand((*batch, 1)).unsqueeze(-1).expand((*batch, 1, count))

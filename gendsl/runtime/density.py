@@ -11,14 +11,14 @@ import torch
 from pyro import poutine
 from pyro.distributions import constraints
 from pyro.distributions.transforms import biject_to
-from pyro.infer import config_enumerate
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
-from gendsl.runtime.elimination import Evaluator
-from gendsl.runtime.forward import every_path
+from gendsl.inference.plan import Marginal
+from gendsl.runtime.elimination import log_sum
+from gendsl.runtime.enumerated import EveryValue, countable, every_value
 from gendsl.runtime.moving import FollowSupport, following, free_site
 from gendsl.runtime.noncentred import noncentred
 from gendsl.runtime.program import Executable
@@ -79,6 +79,13 @@ class Density:
             sites are then called ``<name>_decentered``.
         moving: how to write latents whose support depends on other unknowns; None leaves them
             on their own scale, where the bijection of one run is not that of another.
+        marginals: latents that are integrated out.
+        centredness: of those of `noncentred` that are centred in part, from 0 to 1.
+
+    Attributes:
+        unknowns: what the density is a function of, once those are gone.
+        integrated: they, in the order of `marginals`.
+        sums: whether it sums anything out.
     """
 
     def __init__(
@@ -86,49 +93,44 @@ class Density:
         executable: Executable,
         noncentred: tuple[str, ...] = (),
         moving: FollowSupport | None = None,
+        marginals: tuple[Marginal, ...] = (),
+        centredness: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Trace the program once, to learn its sites."""
         self.executable = executable
-        self.noncentred = noncentred
+        self.noncentred, self.centredness = noncentred, dict(centredness or {})
         self.moving = {} if moving is None else dict.fromkeys(followers(executable.model), moving)
-        self.function = self._function(frozenset())
-        function = self.function
+        function, every = self._function(frozenset(), chains_alone=True)
         with WithParams({}) as params, pyro.validation_enabled(is_validate=False):
             prototype = poutine.trace(function).get_trace()  # a claim may fail at a prior draw
+        sites = prototype.nodes.values()
+        self.sums = bool(every.listed) or any(map(_is_enumerated, sites))
         self.params = {n: start for n, (start, _) in params.seen.items()}
-        self.unknowns = _unknowns(prototype, params)
-        self._evaluator: Evaluator | None = None
-        if any(_is_enumerated(site) for site in prototype.nodes.values()):
-            self._sum_out()
+        found = {u.name: u for u in _unknowns(prototype, params)}
+        self.marginals = marginals
+        gone = [n for m in marginals for n in m.variables]
+        self.integrated = tuple(
+            found.pop(f"{n}_decentered" if n in noncentred else n) for n in gone
+        )
+        self.unknowns = tuple(found.values())
 
-    def _function(self, given: frozenset[str]) -> Callable[[], None]:
-        """The program, with hidden Markov chains that are not `given` summed out."""
-        function: Callable[[], None] = self.executable.run
-        if any(c.name not in given for c in self.executable.program.chains):
-            run = function
+    def _function(
+        self, given: frozenset[str], *, chains_alone: bool = False
+    ) -> tuple[Callable[[], None], EveryValue]:
+        """The program, and what gives it every value of its discrete latents.
 
-            def function() -> None:
-                with every_path(self.executable, given):
-                    run()
+        Args:
+            given: those that have theirs.
+            chains_alone: whether those that are no chains are drawn instead.
+        """
+        every = every_value(self.executable, given, chains_alone=chains_alone)
 
-        return noncentred(following(function, self.moving), self.noncentred)
+        def listing() -> None:
+            with every:
+                self.executable.run()
 
-    def _sum_out(self) -> None:
-        """Switch to summing discrete sites out, by Pyro's tensor variable elimination."""
-        nesting = self.executable.nesting
-        first = -1 - nesting - 2 * len(self.executable.program.chains)
-        function = poutine.enum(config_enumerate(self.function), first_available_dim=first)
-        with WithParams({}), pyro.validation_enabled(is_validate=False):
-            trace = _without_empty(poutine.trace(function).get_trace())
-        if not any(_is_enumerated(site) for site in trace.nodes.values()):
-            return  # all that would be summed out stands in empty plates, and adds 0
-        self.function = function
-        self._evaluator = Evaluator(trace, nesting)
-
-    @property
-    def sums(self) -> bool:
-        """Whether it sums anything out."""
-        return self._evaluator is not None
+        function = following(listing, self.moving)
+        return noncentred(function, self.noncentred, self.centredness), every
 
     @property
     def size(self) -> int:
@@ -137,22 +139,28 @@ class Density:
 
     def trace(self, values: Mapping[str, Tensor]) -> Trace:
         """The trace of the program at `values` of latents and params."""
-        params = {u.name: values[u.name] for u in self.unknowns if u.param and u.name in values}
-        latents = {n: v for n, v in values.items() if n not in params}
-        function = self.function
-        given = frozenset(c.name for c in self.executable.program.chains if c.name in latents)
-        if given:
-            function = self._function(given)
+        return self._traced(*self._split(values))[0]
+
+    def _traced(
+        self, params: Mapping[str, Tensor], latents: Mapping[str, Tensor]
+    ) -> tuple[Trace, EveryValue]:
+        function, every = self._function(frozenset(latents))
+        conditioned = poutine.condition(function, data=dict(latents))
         with WithParams(params):
-            return poutine.trace(poutine.condition(function, data=latents)).get_trace()
+            return poutine.trace(conditioned).get_trace(), every
+
+    def _split(self, values: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Params, and latents."""
+        params = {u.name: values[u.name] for u in self.unknowns if u.param and u.name in values}
+        return params, {n: v for n, v in values.items() if n not in params}
 
     def log_prob(self, values: Mapping[str, Tensor]) -> Tensor:
-        """The log density at `values` on their own scale, without any Jacobian; a scalar."""
-        trace = self.trace(values)
-        if self._evaluator is None:
-            return torch.as_tensor(trace.log_prob_sum())
-        log_prob: Tensor = self._evaluator.log_prob(_without_empty(trace))
-        return log_prob
+        """The log density at `values` on their own scale, without any Jacobian; a scalar.
+
+        Raises:
+            DataError: GD834, where a table of discrete latents would be too large.
+        """
+        return log_sum(*self._traced(*self._split(values)))
 
     def constrain(self, unconstrained: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Values of the sites on their own scale."""
@@ -173,10 +181,15 @@ class Density:
         """Unconstrained coordinates of `values`."""
         return {u.name: u.transform.inv(values[u.name]) for u in self.unknowns}
 
-    def potential(self, unconstrained: Mapping[str, Tensor]) -> Tensor:
-        """Minus the log density of the unconstrained coordinates, Jacobian included."""
+    def joint(self, unconstrained: Mapping[str, Tensor], natural: Mapping[str, Tensor]) -> Tensor:
+        """The log density of unconstrained coordinates, Jacobian included, and natural values.
+
+        Args:
+            unconstrained: of every one of `unknowns`.
+            natural: values on their own scale of every one that is `integrated` out.
+        """
         total = torch.zeros(())
-        values: dict[str, Tensor] = {}
+        values = dict(natural)
         for u in self.unknowns:
             point = unconstrained[u.name]
             total = total + 0.0 * point.sum()  # a flat unknown still has a gradient
@@ -184,21 +197,11 @@ class Density:
             if not u.param:
                 jacobian = u.transform.log_abs_det_jacobian(point, values[u.name])
                 total = total + jacobian.sum()
-        return -(self.log_prob(values) + total)
+        return self.log_prob(values) + total
 
-
-def _without_empty(trace: Trace) -> Trace:
-    """The trace without what stands in empty plates, which Pyro cannot contract."""
-    sites: list[tuple[str, Any]] = list(trace.nodes.items())
-    for name, site in sites:
-        if site["type"] == "sample" and 0 in getattr(site["fn"], "batch_shape", ()):
-            trace.remove_node(name)
-    trace.compute_log_prob()
-    for name, site in list(trace.nodes.items()):
-        entries: Any = site.get("log_prob")
-        if isinstance(entries, Tensor) and entries.numel() == 0:
-            trace.remove_node(name)
-    return trace
+    def potential(self, unconstrained: Mapping[str, Tensor]) -> Tensor:
+        """Minus the log density of unconstrained coordinates, where nothing else is unknown."""
+        return -self.joint(unconstrained, {})
 
 
 def is_latent(site: Any) -> bool:  # noqa: ANN401  a message of Pyro's
@@ -207,7 +210,7 @@ def is_latent(site: Any) -> bool:  # noqa: ANN401  a message of Pyro's
 
 
 def _is_enumerated(site: Any) -> bool:  # noqa: ANN401
-    return is_latent(site) and site["fn"].has_enumerate_support
+    return is_latent(site) and countable(site["fn"])
 
 
 def _unknowns(trace: Trace, params: WithParams) -> tuple[Unknown, ...]:
@@ -225,4 +228,6 @@ def _unknown(
     name: str, shape: torch.Size, support: constraints.Constraint, *, param: bool
 ) -> Unknown:
     transform = biject_to(support)
-    return Unknown(name, shape, transform, transform.inverse_shape(shape), param)
+    entrywise = transform.domain.event_dim == transform.codomain.event_dim == 0
+    free = shape if entrywise else transform.inverse_shape(shape)
+    return Unknown(name, shape, transform, free, param)

@@ -60,6 +60,7 @@ from gendsl.runtime.ordinal import ordered_logistic, ordered_probit
 from gendsl.runtime.products import product
 from gendsl.runtime.scalars import trigamma
 from gendsl.runtime.series import AR, GaussianRandomWalk
+from gendsl.runtime.shapes import broadcast_shapes
 from gendsl.runtime.univariate import (
     AsymmetricLaplace,
     DiscreteUniform,
@@ -167,9 +168,7 @@ class Flat(TorchDistribution):
         """Zero everywhere."""
         if self._validate_args:
             self._validate_sample(value)
-        return torch.zeros_like(value).expand(
-            torch.broadcast_shapes(value.shape, self.batch_shape)
-        )
+        return torch.zeros_like(value).expand(broadcast_shapes(value.shape, self.batch_shape))
 
 
 class VonMises(TorchVonMises, TorchDistributionMixin):

@@ -8,30 +8,29 @@ sees them; see `gendsl.emit.layout`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyro
 import torch
 from pyro import poutine
-from pyro.infer import infer_discrete
 from pyro.poutine.messenger import Messenger
 from pyro.poutine.trace_struct import Trace
 from torch import Tensor
 
 from gendsl.ir import nodes as ir
-from gendsl.runtime.density import WithParams, is_latent
-from gendsl.runtime.forward import every_path, sampled_path
-from gendsl.runtime.moving import FollowSupport, following
+from gendsl.ir.laws import tied_axes
+from gendsl.runtime.density import WithParams
+from gendsl.runtime.elimination import recovered_values
+from gendsl.runtime.enumerated import EveryValue, every_value
+from gendsl.runtime.moving import FollowSupport, following, free_site
 from gendsl.runtime.noncentred import noncentred
-from gendsl.runtime.plates import EmptyAside
+from gendsl.runtime.plates import DRAWS
 from gendsl.runtime.program import Executable
 
-__all__ = ["Batch", "Renewing", "chunks"]
-
-DRAWS = "all draws"
-"""The plate of the draws; no model can declare an axis of that name in Pyro's eyes twice."""
+__all__ = ["Batch", "Renewing", "chunks", "event_rank"]
 
 ELEMENTS = 4_000_000
 """At most this many numbers in one chunk of draws."""
@@ -42,6 +41,17 @@ def chunks(total: int, width: int) -> Iterator[slice]:
     step = max(1, min(total, ELEMENTS // max(1, width)))
     for start in range(0, total, step):
         yield slice(start, min(start + step, total))
+
+
+def event_rank(model: ir.Model, site: str) -> int:
+    """The event rank of a site: of its variable, or of one missing entry of it."""
+    for variable in model.variables:
+        own = (variable.name, f"{variable.name}_decentered", free_site(variable.name))
+        if site in own:
+            return len(variable.type.event)
+        if site == f"{variable.name}_missing":
+            return tied_axes(variable)
+    return 0
 
 
 class Renewing(Messenger):
@@ -78,23 +88,36 @@ class Batch:
         executable: the program and its data.
         noncentred: latents that are given as standard variables.
         moving: latents that are given as coordinates of their current support.
+        centredness: of the standard variables that are centred in part.
     """
 
     executable: Executable
     noncentred: tuple[str, ...] = ()
     moving: tuple[str, ...] = ()
+    centredness: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def _model(self) -> ir.Model:
         return self.executable.model
 
-    def _function(self, count: int, *, recovered: bool = False) -> Callable[[], None]:
-        """The program for `count` draws; where latents are `recovered`, all that it computes."""
+    def _function(
+        self, count: int, *, recovered: bool = False, every: EveryValue | None = None
+    ) -> Callable[[], None]:
+        """The program for `count` draws.
+
+        Args:
+            count: how many.
+            recovered: whether latents that are summed out have their values.
+            every: what gives these all of their values.
+        """
         executable = self.executable.when_recovered() if recovered else self.executable
-        inner = noncentred(
-            following(executable.run, dict.fromkeys(self.moving, FollowSupport())),
-            self.noncentred,
-        )
+
+        def listing() -> None:
+            with every or nullcontext():
+                executable.run()
+
+        function = following(listing, dict.fromkeys(self.moving, FollowSupport()))
+        inner = noncentred(function, self.noncentred, self.centredness)
 
         def run() -> None:
             with pyro.plate(DRAWS, count, dim=-1 - self.executable.nesting):
@@ -120,44 +143,12 @@ class Batch:
 
         They are drawn jointly, given the data and each draw of everything else.
         """
-        values = {**values, **self._paths(count, values, params)}
-        conditioned = poutine.condition(self._function(count), data=values)
-        first = -2 - self.executable.nesting
-        empty = EmptyAside()
-        sampled = infer_discrete(
-            empty(conditioned),
-            first_available_dim=first,
-            temperature=1,
-            strict_enumeration_warning=False,
-        )
+        every = every_value(self.executable, frozenset(values), draws=True)
+        conditioned = poutine.condition(self._function(count, every=every), data=dict(values))
         with torch.no_grad(), WithParams(params):
-            trace: Trace = poutine.trace(sampled).get_trace()
-        for name, site in empty.seen.items():
-            trace.add_node(name, **site)
-        if self.executable.program.recovered is None:
-            return trace
-        sites: dict[str, Any] = dict(trace.nodes.items())
-        drawn: dict[str, Tensor] = {n: s["value"] for n, s in sites.items() if is_latent(s)}
+            trace: Trace = poutine.trace(conditioned).get_trace()
+            drawn = recovered_values(trace, every, count)
         return self.trace(count, {**values, **drawn}, params)
-
-    def _paths(
-        self, count: int, values: Mapping[str, Tensor], params: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        """States of the hidden Markov chains, batched."""
-        every = every_path(self.executable, frozenset(values), draws=True, contract=False)
-        if not every.places:
-            return {}
-        conditioned = poutine.condition(every(self._function(count)), data=dict(values))
-        with torch.no_grad(), WithParams(params):
-            conditioned()
-            found: dict[str, Tensor] = {}
-            for group in every.potentials():
-                table = group.table
-                table = table.expand(count, *table.shape[1:])
-                place = group.places[0]
-                for name, path in group.separated(sampled_path(table)).items():
-                    found[name] = torch.movedim(path, -1, path.dim() - place.depth)
-        return found
 
     def batched(self, variable: ir.Variable, natural: np.ndarray | Tensor) -> Tensor:
         """Natural to batched."""

@@ -11,15 +11,19 @@ import numpy as np
 import torch
 
 from gendsl.compiler import Compiled
+from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.inference.plan import Plan
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.chains import Job, sample_chains
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.enumeration import enumerate_exactly
+from gendsl.runtime.marginal import NotIntegrable, log_marginal, recover
 from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.nuts import NutsOptions
 from gendsl.runtime.optimum import maximise
+from gendsl.runtime.parameterisation import Form
 from gendsl.runtime.posterior import complete
 from gendsl.runtime.program import Executable
 from gendsl.runtime.progress import ChainProgress
@@ -62,12 +66,14 @@ class Outcome:
         groups: arrays by group of the results tree.
         coords: coordinates that no data have, such as the values of discrete latents.
         attrs: facts about the fit.
+        plan: what was carried out, where it says more than the plan before.
     """
 
     kind: str
     groups: Groups
     coords: Mapping[str, np.ndarray]
     attrs: Mapping[str, float | int | str]
+    plan: Plan | None = None
 
 
 def _nuts(setting: Setting) -> Outcome:
@@ -77,7 +83,7 @@ def _nuts(setting: Setting) -> Outcome:
     with ChainProgress(chains, enabled=setting.progress) as progress:
         found = sample_chains(job, chains, setting.seed, progress.update, setting.cores)
     large = _large_lets(setting, chains * job.options.draws)
-    posterior = _completed(setting, found.values, frozenset(large))
+    posterior = _completed(setting, found.values, found.form, frozenset(large))
     attrs: dict[str, float | int | str] = {
         "max_tree_depth": job.options.max_tree_depth,
         "sampling_seconds": time.monotonic() - started,
@@ -85,21 +91,21 @@ def _nuts(setting: Setting) -> Outcome:
     }
     notes = [found.note] if found.note else []
     if large:
-        notes.append(
-            f"{', '.join(f'`{n}`' for n in large)}: too many entries to keep for every draw; "
-            "`fit.posterior_predictive(draws=100)` computes them for some"
-        )
+        notes.append(_without(large))
     if notes:
         attrs["note"] = "; ".join(notes)
-    return Outcome("mcmc", {"posterior": posterior, "sample_stats": found.stats}, {}, attrs)
+    groups = {"posterior": posterior, "sample_stats": found.stats}
+    return Outcome("mcmc", groups, {}, attrs, found.plan)
 
 
 def _job(setting: Setting) -> Job:
+    thin = setting.compiled.plan.options["thin"]
     options = NutsOptions(
         int(setting.option("draws")),
         int(setting.option("warmup")),
         float(setting.option("target_accept_prob")),
         int(setting.option("max_tree_depth")),
+        None if thin is None else int(thin),
     )
     return Job(
         setting.compiled.checked.ir,
@@ -113,7 +119,7 @@ def _job(setting: Setting) -> Job:
 
 
 def _completed(
-    setting: Setting, values: Mapping[str, np.ndarray], without: frozenset[str]
+    setting: Setting, values: Mapping[str, np.ndarray], form: Form, without: frozenset[str]
 ) -> dict[str, np.ndarray]:
     """Draws (chain, draw, ...) of every latent and let, from those of the sampled sites."""
     plan = setting.compiled.plan
@@ -122,11 +128,12 @@ def _completed(
     with tensors(setting.dtype, setting.device):
         posterior = complete(
             setting.executable,
-            plan.noncentred,
+            form.noncentred,
             flat,
             discrete=bool(plan.enumerated) or _sums_entries(setting),
             seed=setting.seed,
             without=without,
+            centredness=form.centredness,
         )
     return {n: v.reshape(chains, draws, *v.shape[1:]) for n, v in posterior.items()}
 
@@ -197,6 +204,39 @@ def _point(setting: Setting) -> Outcome:
     return Outcome("point", groups, {}, attrs)
 
 
+def _exact(setting: Setting) -> Outcome:
+    """Independent draws where everything is integrated out, and the log evidence."""
+    draws, marginals = int(setting.option("draws")), setting.compiled.plan.marginals
+    with tensors(setting.dtype, setting.device, setting.seed):
+        density = Density(setting.executable, marginals=marginals)
+        try:
+            evidence = float(log_marginal(density)(torch.zeros(0)).detach())
+            found = recover(density, np.zeros((draws, 0)), setting.seed)
+        except NotIntegrable as error:
+            raise _not_exact(setting, error) from error
+    large = _large_lets(setting, draws)
+    values = {n: v[None] for n, v in found.items()}
+    posterior = _completed(setting, values, Form(()), frozenset(large))
+    attrs: dict[str, float | int | str] = {"log_evidence": evidence}
+    if large:
+        attrs["note"] = _without(large)
+    return Outcome("exact", {"posterior": posterior}, {}, attrs)
+
+
+def _not_exact(setting: Setting, error: NotIntegrable) -> DataError:
+    model = setting.compiled.checked.ir
+    message = f"the unknowns cannot be integrated out: {error}"
+    help_ = "check the data; with `infer nuts` they are sampled instead"
+    return DataError([Diagnostic("GD821", message, model.span, help=help_)], model.source)
+
+
+def _without(large: list[str]) -> str:
+    return (
+        f"{', '.join(f'`{n}`' for n in large)}: too many entries to keep for every draw; "
+        "`fit.posterior_predictive(draws=100)` computes them for some"
+    )
+
+
 def _names(setting: Setting) -> set[str]:
     return {v.name for v in setting.compiled.checked.ir.variables}
 
@@ -204,6 +244,7 @@ def _names(setting: Setting) -> set[str]:
 ENGINES: Mapping[str, Callable[[Setting], Outcome]] = {
     "nuts": _nuts,
     "enumeration": _enumeration,
+    "exact": _exact,
     "mle": _point,
     "map": _point,
 }

@@ -15,6 +15,7 @@ from torch.types import _size
 
 from gendsl.runtime.manifolds import zero_sum
 from gendsl.runtime.parametric import NO_AXES, Given, Parametric
+from gendsl.runtime.shapes import broadcast_shapes
 
 __all__ = ["CAR", "ICAR"]
 
@@ -91,7 +92,7 @@ class ICAR(Parametric):
         """The sum of the squared differences between neighbours."""
         if not self._edges:
             return (value * _applied(_laplacian(self._weights), value)).sum(-1)
-        shape = torch.broadcast_shapes(value.shape[:-1], self._edges[0].shape[:-1])
+        shape = broadcast_shapes(value.shape[:-1], self._edges[0].shape[:-1])
         value = value.expand(shape + value.shape[-1:])
         ends = (n.expand(shape + n.shape[-1:]) for n in self._edges)
         one, other = (torch.gather(value, -1, end) for end in ends)

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch.distributions import biject_to
 from torch.types import _size
 
+from gendsl.runtime.shapes import broadcast_shapes
+
 __all__ = [
     "Bound",
     "FlatBetween",
@@ -94,7 +96,7 @@ class FlatBetween(TorchDistribution):
         validate_args: bool | None = None,
     ) -> None:
         self.low, self.high = low, high
-        shape = torch.broadcast_shapes(shape_of(low), shape_of(high), torch.Size(batch_shape))
+        shape = broadcast_shapes(shape_of(low), shape_of(high), torch.Size(batch_shape))
         super().__init__(shape, validate_args=validate_args)
 
     @property
@@ -109,7 +111,7 @@ class FlatBetween(TorchDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Zero between the bounds, else minus infinity."""
         inside = (value >= self.low) & (value <= self.high)
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
+        shape = broadcast_shapes(value.shape, self.batch_shape)
         return torch.where(inside, 0.0, -math.inf).expand(shape)
 
     def sample(self, sample_shape: _size = _NO_AXES) -> Tensor:

@@ -14,6 +14,8 @@ import pyro.distributions as dist
 import torch
 from torch import Tensor
 
+from gendsl.runtime.shapes import broadcast_shapes
+
 __all__ = [
     "constant_kernel",
     "gaussian_process",
@@ -156,7 +158,7 @@ def constant_kernel(
 ) -> Tensor:
     r"""$s^2$ for each two points."""
     other = x if to is None else to
-    batch = torch.broadcast_shapes(x.shape[: x.dim() - axes], other.shape[: other.dim() - axes])
+    batch = broadcast_shapes(x.shape[: x.dim() - axes], other.shape[: other.dim() - axes])
     shape = (*batch, x.shape[-axes], other.shape[-axes])
     return _matrix(scale) ** 2 * torch.ones((), dtype=x.dtype).expand(shape)
 

@@ -11,6 +11,7 @@ from torch.types import _size
 
 from gendsl.runtime.manifolds import cholesky_correlation, correlation, covariance
 from gendsl.runtime.parametric import NO_AXES, Given, Parametric
+from gendsl.runtime.shapes import broadcast_shapes
 
 __all__ = ["LKJ", "InverseWishart", "LKJCholesky", "MatrixNormal", "Wishart"]
 
@@ -29,7 +30,7 @@ def _squares(matrix: Tensor) -> Tensor:
 
 def _divided(factor: Tensor, matrix: Tensor) -> Tensor:
     """The inverse of a lower triangular matrix, times another."""
-    shape = torch.broadcast_shapes(factor.shape[:-2], matrix.shape[:-2])
+    shape = broadcast_shapes(factor.shape[:-2], matrix.shape[:-2])
     solved: Tensor = torch.linalg.solve_triangular(
         factor.expand(shape + factor.shape[-2:]),
         matrix.expand(shape + matrix.shape[-2:]),

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.types import _size
 
+from gendsl.runtime.shapes import broadcast_shapes
 from gendsl.runtime.tails import log_cdf, log_sf
 from gendsl.runtime.wrapped import (
     Law,
@@ -99,7 +100,7 @@ class Mixture(_Mixing):
         self.log_weights = log_weights_of(weights, logits)
         self._support_of_all(self.parts)
         shapes = (p.batch_shape for p in parts)
-        batch = torch.broadcast_shapes(self.log_weights.shape[:-1], *shapes)
+        batch = broadcast_shapes(self.log_weights.shape[:-1], *shapes)
         super().__init__(batch, parts[0].event_shape, validate_args=validate_args)
 
     @property
@@ -163,7 +164,7 @@ class MixtureOver(_Mixing):
             log_weights = log_weights.unsqueeze(0)
         self.log_weights = log_weights.transpose(-1, -(depth + 1)).squeeze(-1)
         self._support_of_all([part], depth)
-        self._shape = torch.broadcast_shapes(self.log_weights.shape, part.batch_shape)
+        self._shape = broadcast_shapes(self.log_weights.shape, part.batch_shape)
         batch = list(self._shape)
         batch[-depth] = 1
         super().__init__(torch.Size(batch), part.event_shape, validate_args=validate_args)

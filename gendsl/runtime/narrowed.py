@@ -13,6 +13,7 @@ from torch.types import _size
 from gendsl.runtime.intervals import Bound, between, inner, shape_of, verify_not_empty
 from gendsl.runtime.inversion import draw_between
 from gendsl.runtime.manifolds import OrderedBetween
+from gendsl.runtime.shapes import broadcast_shapes
 from gendsl.runtime.tails import log_between, log_by_masses
 
 __all__ = ["FlatOn", "Ordered", "Truncated"]
@@ -51,7 +52,7 @@ class Truncated(TorchDistribution):
         *,
         validate_args: bool | None = None,
     ) -> None:
-        shape = torch.broadcast_shapes(base.batch_shape, shape_of(low), shape_of(high))
+        shape = broadcast_shapes(base.batch_shape, shape_of(low), shape_of(high))
         self.base = base.expand(shape) if shape != base.batch_shape else base
         self.low, self.high, self.how = low, high, how
         super().__init__(shape, validate_args=validate_args)
@@ -285,7 +286,7 @@ class FlatOn(TorchDistribution):
         if self._validate_args:
             self._validate_sample(value)
         rank = value.dim() - len(self.event_shape)
-        return torch.zeros(torch.broadcast_shapes(value.shape[:rank], self.batch_shape))
+        return torch.zeros(broadcast_shapes(value.shape[:rank], self.batch_shape))
 
     def sample(self, sample_shape: _size = _NO_AXES) -> Tensor:
         """Images of standard normal coordinates."""

@@ -10,6 +10,8 @@ from pyro.distributions import TorchDistribution
 from torch import Tensor
 from torch.types import _size
 
+from gendsl.runtime.shapes import broadcast_shapes
+
 __all__ = ["NO_AXES", "Given", "Parametric"]
 
 NO_AXES = torch.Size()
@@ -43,7 +45,7 @@ class Parametric(TorchDistribution):
             if value is not None
         }
         shapes = {n: t.shape[: t.dim() - self.ranks[n]] for n, t in held.items()}
-        batch = torch.broadcast_shapes(over, *shapes.values())
+        batch = broadcast_shapes(over, *shapes.values())
         self._held = tuple(held)
         for name, value in held.items():
             setattr(self, name, value.expand(batch + value.shape[len(shapes[name]) :]))

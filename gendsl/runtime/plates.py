@@ -8,9 +8,11 @@ from typing import Any
 import pyro
 import torch
 from pyro.poutine.indep_messenger import CondIndepStackFrame, IndepMessenger
-from pyro.poutine.messenger import Messenger
 
-__all__ = ["PRIMITIVES", "EmptyAside"]
+__all__ = ["DRAWS", "PRIMITIVES", "is_empty"]
+
+DRAWS = "all draws"
+"""The plate of the draws; no model can declare an axis of that name in Pyro's eyes twice."""
 
 
 class _EmptyPlate(IndepMessenger):
@@ -33,28 +35,8 @@ class _EmptyPlate(IndepMessenger):
             msg["fn"] = fn.expand(shape)
 
 
-class EmptyAside(Messenger):
-    """Keeps sites in empty plates from Pyro's variable elimination, which cannot contract them.
-
-    Attributes:
-        seen: those sites, by name.
-    """
-
-    def __init__(self) -> None:
-        """Nothing has been seen yet."""
-        super().__init__()
-        self.seen: dict[str, Any] = {}
-
-    def _process_message(self, msg: Any) -> None:  # noqa: ANN401
-        if _is_empty(msg):
-            msg["stop"] = True
-
-    def _postprocess_message(self, msg: Any) -> None:  # noqa: ANN401
-        if _is_empty(msg):
-            self.seen[msg["name"]] = msg.copy()
-
-
-def _is_empty(msg: Any) -> bool:  # noqa: ANN401
+def is_empty(msg: Any) -> bool:  # noqa: ANN401
+    """Whether a site stands in an empty plate."""
     return msg["type"] == "sample" and any(f.size == 0 for f in msg["cond_indep_stack"])
 
 

@@ -14,8 +14,7 @@ from torch import Tensor
 from gendsl.emit.sites import sequence_of
 from gendsl.ir import nodes as ir
 from gendsl.ir.laws import tied_axes
-from gendsl.runtime.draws import Batch, chunks
-from gendsl.runtime.moving import free_site
+from gendsl.runtime.draws import Batch, chunks, event_rank
 from gendsl.runtime.program import Executable
 from gendsl.semantics.moving import followers
 from gendsl.semantics.supports import is_discrete
@@ -65,20 +64,9 @@ def _sites(
     """Raw draws of sites, (draw, ...), as batched tensors."""
     values: dict[str, Tensor] = {}
     for site, draws in raw.items():
-        event = _event_rank(executable.model, site)
+        event = event_rank(executable.model, site)
         values[site] = batch.padded(torch.as_tensor(draws), event)
     return values
-
-
-def _event_rank(model: ir.Model, site: str) -> int:
-    """The event rank of a site: of its variable, or of one missing entry of it."""
-    for variable in model.variables:
-        own = (variable.name, f"{variable.name}_decentered", free_site(variable.name))
-        if site in own:
-            return len(variable.type.event)
-        if site == f"{variable.name}_missing":
-            return tied_axes(variable)
-    return 0
 
 
 def complete(
@@ -89,6 +77,7 @@ def complete(
     discrete: bool,
     seed: int,
     without: frozenset[str] = frozenset(),
+    centredness: Mapping[str, Tensor] | None = None,
 ) -> Arrays:
     """The posterior of every latent, imputed entry and let, from draws of the sampled sites.
 
@@ -99,10 +88,11 @@ def complete(
         discrete: whether summed-out latents are to be recovered.
         seed: of their recovery.
         without: lets that are not wanted.
+        centredness: of the standard variables that are centred in part.
     """
     model = executable.model
     names = [v.name for v in model.of_role("latent", "let") if v.name not in without]
-    batch = Batch(executable, noncentred, followers(model))
+    batch = Batch(executable, noncentred, followers(model), centredness or {})
     count = len(next(iter(raw.values())))
     parts: list[Arrays] = []
     torch.manual_seed(seed)

@@ -11,10 +11,12 @@ import pyro
 import torch
 from torch import Tensor
 
+from gendsl.runtime.algebra import reduced
 from gendsl.runtime.density import Density
+from gendsl.runtime.marginal import log_marginal
 from gendsl.runtime.native import Native, NotNative, build
-from gendsl.runtime.tapes import Both, runner
-from gendsl.runtime.tracing import Untraceable, record
+from gendsl.runtime.tapes import Both, evaluator, runner
+from gendsl.runtime.tracing import Tape, Untraceable, record, record_value
 
 __all__ = ["Potential", "agree", "objective_of", "potential_of", "recorded", "runner", "unflatten"]
 
@@ -38,6 +40,7 @@ class Potential:
         dtype: the type of that tensor.
         device: where it lives.
         note: why Pyro's handlers run at each step; None where they do not.
+        rewrites: what was done to make it cheaper, in words.
     """
 
     size: int
@@ -46,6 +49,7 @@ class Potential:
     dtype: torch.dtype
     device: torch.device
     note: str | None
+    rewrites: tuple[str, ...] = ()
 
     @property
     def way(self) -> str:
@@ -88,9 +92,20 @@ def _eager(function: Callable[[Tensor], Tensor]) -> Both:
     return both
 
 
-def potential_of(density: Density) -> Potential:
-    """Minus the log density of unconstrained coordinates, Jacobian included, for sampling."""
-    return recorded(lambda point: density.potential(unflatten(density, point)), density.size)
+def potential_of(density: Density, *, reduce: bool = True) -> Potential:
+    """Minus the log density of unconstrained coordinates, Jacobian included, for sampling.
+
+    Raises:
+        NotIntegrable: what the plan integrates out had better be sampled with these data.
+    """
+    if density.integrated:
+        marginal = log_marginal(density)
+        return recorded(lambda point: -marginal(point), density.size, reduce=reduce)
+
+    def potential(point: Tensor) -> Tensor:
+        return density.potential(unflatten(density, point))
+
+    return recorded(potential, density.size, reduce=reduce)
 
 
 def objective_of(density: Density) -> Potential:
@@ -103,8 +118,11 @@ def objective_of(density: Density) -> Potential:
     return recorded(loss, density.size)
 
 
-def recorded(function: Callable[[Tensor], Tensor], size: int) -> Potential:
+def recorded(function: Callable[[Tensor], Tensor], size: int, *, reduce: bool = True) -> Potential:
     """A function and its gradient, recorded where that is possible and proved to agree.
+
+    With `reduce`, the recorded value is rewritten before it is differentiated
+    (`gendsl.runtime.algebra`); a rewriting that does not agree is not used.
 
     Must run under `gendsl.runtime.backend.tensors`. The torch random state is left as it was.
     """
@@ -112,10 +130,13 @@ def recorded(function: Callable[[Tensor], Tensor], size: int) -> Potential:
     device = torch.zeros(()).device
     eager = _eager(function)
     with torch.random.fork_rng(devices=[]), pyro.validation_enabled(is_validate=False):
+        point = torch.randn(size) * 0.1
         try:
-            tape = record(function, torch.randn(size) * 0.1)
+            short = _reduced(function, point, eager) if reduce else None
+            tape, rewrites = short or (record(function, point), ())
             fast: Both = runner(tape)
-            _verify(eager, fast, size, RTOL[dtype])
+            if short is None:
+                _verify(eager, fast, size, RTOL[dtype])
         except Untraceable as error:
             note = f"the density is evaluated by Pyro's handlers, which is slow: {error}"
             return Potential(size, eager, None, dtype, device, note)
@@ -125,7 +146,22 @@ def recorded(function: Callable[[Tensor], Tensor], size: int) -> Potential:
             _verify(eager, _as_tensors(native), size, RTOL[dtype])
         except (NotNative, Untraceable):
             native = None
-    return Potential(size, fast, native, dtype, device, None)
+    return Potential(size, fast, native, dtype, device, None, rewrites)
+
+
+def _reduced(
+    function: Callable[[Tensor], Tensor], point: Tensor, eager: Both
+) -> tuple[Tape, tuple[str, ...]] | None:
+    """The tape of the rewritten value, proved to agree, and what was done; None without any."""
+    try:
+        tape, rewrites = reduced(record_value(function, point))
+        if not rewrites:
+            return None
+        both = record(evaluator(tape), point)
+        _verify(eager, runner(both), point.numel(), RTOL[point.dtype])
+    except Untraceable:
+        return None
+    return both, rewrites
 
 
 def _as_tensors(native: Native) -> Both:

@@ -37,10 +37,12 @@ def restored_plan(run: SavedRun) -> Compiled:
     method, options = run.meta.get("method"), run.meta.get("options", {})
     if not isinstance(method, str) or method not in METHODS:
         raise _damaged(run.folder, f"no method is called {method!r}")
-    if not isinstance(options, dict):
-        raise _damaged(run.folder, "'options' is malformed")
+    treat = run.meta.get("treat", {})
+    if not isinstance(options, dict) or not isinstance(treat, dict):
+        raise _damaged(run.folder, "'options' or 'treat' is malformed")
+    given = {k: v for k, v in options.items() if v is not None}
     try:
-        return replan(checked, method, {k: v for k, v in options.items() if v is not None})
+        return replan(checked, method, given, treat)
     except CompileError as error:
         raise _damaged(run.folder, error.diagnostics[0].message) from error
 

@@ -24,6 +24,7 @@ __all__ = [
     "STANDARD_ERROR",
     "SUMMED_GROUPS",
     "build_tree",
+    "name_in_model",
 ]
 
 SAMPLE_DIMS = ("chain", "draw")
@@ -92,7 +93,7 @@ def build_tree(
             for group, arrays in groups.items()
         }
     )
-    tree.attrs.update({"creation_library": "gendsl", "inference_library": "pyro"})
+    tree.attrs.update({"creation_library": "gendsl", "inference_library": "gendsl"})
     tree.attrs.update({k: int(v) if isinstance(v, bool) else v for k, v in attrs.items()})
     return tree
 
@@ -171,3 +172,8 @@ def _name_axes(
 def _free(name: str) -> str:
     """`name`, unless it belongs to the axes of the draws."""
     return f"{name}_" if name.rstrip("_") in SAMPLE_DIMS else name
+
+
+def name_in_model(name: str) -> str:
+    """What a model calls a variable or an axis of results."""
+    return name[:-1] if name.endswith("_") and name.rstrip("_") in SAMPLE_DIMS else name

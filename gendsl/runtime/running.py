@@ -23,7 +23,6 @@ from gendsl.runtime.labelling import (
     sorted_posterior,
     supports_of,
 )
-from gendsl.runtime.parameterisation import parameterised
 from gendsl.runtime.program import executable
 from gendsl.runtime.results import build_tree
 
@@ -38,7 +37,7 @@ class FitSettings:
         seed: determines every random number.
         dtype: ``float64`` or ``float32``.
         device: ``cpu`` or ``cuda``.
-        cores: processes at most; None for the machine's.
+        cores: threads or processes at most; None for the machine's.
         progress: whether to show progress.
         index_base: what numbers of index columns count from, in these data and in new ones.
     """
@@ -60,8 +59,6 @@ def run_engine(
         The model with the plan that was carried out, and the results.
     """
     plan, model = compiled.plan, compiled.checked.ir
-    plan = parameterised(plan, model, bound)
-    compiled = replace(compiled, plan=plan)
     if plan.method is None:
         raise _nothing_unknown(model)
     dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
@@ -72,6 +69,7 @@ def run_engine(
             compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
         )
         outcome = ENGINES[plan.method](setting)
+    compiled = replace(compiled, plan=outcome.plan or plan)
     groups = {k: v for k, v in outcome.groups.items() if v}
     groups = sorted_posterior(model, {**groups, **data_groups(model, bound)})
     attrs: dict[str, Any] = {

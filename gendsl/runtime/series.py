@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.types import _size
 
 from gendsl.runtime.parametric import NO_AXES, Given, Parametric
+from gendsl.runtime.shapes import broadcast_shapes
 
 __all__ = ["AR", "GaussianRandomWalk"]
 
@@ -19,7 +20,7 @@ LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
 def _normal(away: Tensor, scale: Tensor) -> Tensor:
     """The log density of independent centred normal entries along the last axis."""
     entries = -((away / scale) ** 2) / 2 - torch.log(scale) - LOG_ROOT_2PI
-    return torch.sum(entries.expand(torch.broadcast_shapes(away.shape, scale.shape)), -1)
+    return torch.sum(entries.expand(broadcast_shapes(away.shape, scale.shape)), -1)
 
 
 class GaussianRandomWalk(Parametric):
@@ -183,7 +184,7 @@ class AR(Parametric):
         order = self.coefficients.shape[-1]
         start = torch.zeros(())
         if self.given:
-            batch = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+            batch = broadcast_shapes(value.shape[:-1], self.batch_shape)
             before = self.initial.expand((*batch, order))
             value = torch.cat([before, value.expand((*batch, *self.event_shape))], -1)
         else:

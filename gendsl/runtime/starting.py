@@ -18,7 +18,7 @@ from gendsl.runtime.density import Density
 from gendsl.runtime.potential import Potential, unflatten
 from gendsl.runtime.trajectory import Point
 
-__all__ = ["Start", "chain_start", "starting_point"]
+__all__ = ["Start", "chain_start", "starting_point", "without_start"]
 
 RADII = (2.0, 2.0, 2.0, 1.0, 0.5, 0.1, 0.01)
 TRIES = 20
@@ -59,7 +59,7 @@ def starting_point(density: Density, potential: Potential, rng: np.random.Genera
     """
     found = _random_point(potential, rng)
     if found is None:
-        raise _no_start(density)
+        raise without_start(density)
     return found
 
 
@@ -116,8 +116,8 @@ def chain_start(
     return Start(chosen.drawn(rng), chosen.variances)
 
 
-def _no_start(density: Density) -> DataError:
-    """Name the sites that have no finite density at a typical point, and their entries."""
+def without_start(density: Density) -> DataError:
+    """GD821: name the sites that have no finite density at a typical point, and their entries."""
     model = density.executable.model
     point = torch.zeros(density.size)
     found: list[Diagnostic] = []

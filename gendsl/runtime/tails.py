@@ -19,6 +19,7 @@ from torch.nn.functional import logsigmoid
 
 from gendsl.runtime.incomplete import LOG_HALF, Tails, beta_tails, gamma_tails, log_complement
 from gendsl.runtime.intervals import Uniform
+from gendsl.runtime.shapes import broadcast_shapes
 
 __all__ = ["log_between", "log_by_masses", "log_cdf", "log_sf", "tails"]
 
@@ -224,7 +225,7 @@ def _beta_binomial(d: Law, x: Tensor) -> Tails:
 
     def law(d: Law, k: Tensor) -> Tails:
         total = d.total_count
-        shape = torch.broadcast_shapes(k.shape, d.batch_shape)
+        shape = broadcast_shapes(k.shape, d.batch_shape)
         values = torch.arange(float(total.detach().max()) + 1 if total.numel() else 0.0)
         values = values.to(k).reshape(-1, *[1] * len(shape))
         mass = d.log_prob(torch.minimum(values, total).expand(-1, *shape))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gendsl.runtime.tracing import Argument, Ref, Tape, map_refs
 
-__all__ = ["Both", "runner"]
+__all__ = ["Both", "evaluator", "runner"]
 
 Both = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Value and gradient at a point."""
@@ -51,6 +51,12 @@ def runner(tape: Tape) -> Both:
         return value, gradient
 
     return both
+
+
+def evaluator(tape: Tape) -> Callable[[Tensor], Tensor]:
+    """The value alone."""
+    both = runner(tape)
+    return lambda point: both(point)[0]
 
 
 def _holds_ref(value: Argument) -> bool:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from gendsl.runtime.contents import step_key
 from gendsl.runtime.decompositions import DECOMPOSED
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "Tape",
     "Untraceable",
     "map_refs",
+    "pruned",
     "record",
     "record_pair",
+    "record_value",
 ]
 
 aten = torch.ops.aten
@@ -100,7 +103,7 @@ class Tape:
     Attributes:
         steps: the operations; the input has number 0, the first of them 1.
         value: where the potential is: a `Ref`, or a tensor that does not depend on the input.
-        gradient: where its gradient is.
+        gradient: where its gradient is; an empty tensor where the value alone was recorded.
         samples: the result of every number at one point, for shapes and types.
     """
 
@@ -127,18 +130,38 @@ def record(function: Callable[[Tensor], Tensor], point: Tensor) -> Tape:
 
 def record_pair(function: Callable[[Tensor], tuple[Tensor, Tensor]], point: Tensor) -> Tape:
     """The same for a function that gives both results itself, of a tensor with gradients."""
-    recorder = _Recorder(point)
+    return _recorded(function, point.detach().requires_grad_(), grad=True)
+
+
+def record_value(function: Callable[[Tensor], Tensor], point: Tensor) -> Tape:
+    """Record the value of `function` alone, a tensor of any shape, near `point`.
+
+    The function may take derivatives itself, under `torch.enable_grad`. What it detaches is not
+    told from what autograd detaches, so that derivatives of the tape go through both.
+
+    Raises:
+        Untraceable: as for `record`.
+    """
+
+    def only(leaf: Tensor) -> tuple[Tensor, Tensor]:
+        return function(leaf), torch.empty(0)
+
+    return _recorded(only, point.detach(), grad=False)
+
+
+def _recorded(
+    function: Callable[[Tensor], tuple[Tensor, Tensor]], leaf: Tensor, *, grad: bool
+) -> Tape:
+    recorder = _Recorder(leaf)
     try:
-        with recorder:
-            leaf = recorder.follow(point.detach().requires_grad_(), Ref(0))
-            with torch.enable_grad():
-                value, gradient = function(leaf)
+        with recorder, torch.set_grad_enabled(grad):
+            value, gradient = function(recorder.follow(leaf, Ref(0)))
     except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         reason = str(error).strip().split("\n", maxsplit=1)[0]
         raise Untraceable(f"{type(error).__name__}: {reason[:200]}") from error
     outputs = [recorder.known(t) for t in (value, gradient)]
     held = [t.detach() if isinstance(t, Tensor) else t for t in outputs]
-    return _pruned(tuple(recorder.steps), held[0], held[1], tuple(recorder.samples))
+    return pruned(tuple(recorder.steps), held[0], held[1], tuple(recorder.samples))
 
 
 class _Recorder(TorchDispatchMode):
@@ -147,6 +170,11 @@ class _Recorder(TorchDispatchMode):
     Operations on other tensors just happen; their results are constants of the tape.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether torch guards this mode against its compiler, which takes a second to import."""
+        return False
+
     def __init__(self, point: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.samples: list[Tensor] = [point.detach().clone()]
@@ -154,6 +182,7 @@ class _Recorder(TorchDispatchMode):
         self.found: dict[Hashable, Ref] = {}
         self.refs: dict[int, Ref] = {}
         self.alive: list[Tensor] = []
+        self.plain: dict[int, Tensor] = {}
 
     def follow(self, tensor: Tensor, ref: Ref) -> Tensor:
         """From now on `tensor` is the result `ref`."""
@@ -165,13 +194,22 @@ class _Recorder(TorchDispatchMode):
         """Tensors that depend on the input as references."""
         match value:
             case Tensor():
-                return self.refs.get(id(value), value)
+                return self.refs.get(id(value)) or self._constant(value)
             case tuple():
                 return tuple(self.known(v) for v in value)
             case list():
                 return [self.known(v) for v in value]
             case _:
                 return value
+
+    def _constant(self, value: Tensor) -> Tensor:
+        """A constant without the operations that it came from, one for each."""
+        if not value.requires_grad:
+            return value
+        if id(value) not in self.plain:
+            self.plain[id(value)] = value.detach()
+            self.alive.append(value)
+        return self.plain[id(value)]
 
     def __torch_dispatch__(
         self,
@@ -197,6 +235,14 @@ class _Recorder(TorchDispatchMode):
         result = func(*args, **kwargs)
         if result is None:  # a check of an earlier result; `_Part` marks what it would refuse
             return None
+        return self._result(func, own, result)
+
+    def _result(
+        self, func: Operation, own: tuple[Argument, dict[str, Any]], result: Argument
+    ) -> Argument:
+        """Note what an operation gave."""
+        if isinstance(result, Tensor) and result.is_meta:  # torch asks for the shape of zeros
+            return result
         if isinstance(result, (tuple, list)):
             for position, part in enumerate(result):
                 self.follow(part, self._noted(_Part(func, position), *own, part))
@@ -229,7 +275,7 @@ class _Recorder(TorchDispatchMode):
 
     def _noted(self, op: Operation, args: Argument, kwargs: dict[str, Any], result: Tensor) -> Ref:
         op = aten.reshape.default if op in VIEWS else op  # copies before it may have been dropped
-        key = (op, _key(args), _key(tuple(sorted(kwargs.items()))))
+        key = step_key(op, args, kwargs)
         if key not in self.found:
             self.steps.append(Step(op, tuple(args), kwargs))
             self.samples.append(result.detach())
@@ -303,20 +349,6 @@ def _is(value: Argument, number: float) -> bool:
     return isinstance(value, (int, float)) and value == number
 
 
-def _key(value: Argument) -> Hashable:
-    match value:
-        case tuple() | list():
-            return (type(value).__name__, *(_key(v) for v in value))
-        case Tensor():
-            return ("tensor", value.dtype, tuple(value.shape), value.numpy(force=True).tobytes())
-        case slice():
-            return ("slice", value.start, value.stop, value.step)
-        case bool() | int() | float():
-            return (type(value).__name__, value)
-        case _:
-            return value  # type: ignore[no-any-return]
-
-
 def map_refs(value: Argument, replace: Callable[[Ref], Argument]) -> Argument:
     """`value` with each `Ref` in it replaced."""
     match value:
@@ -338,7 +370,7 @@ def _refs(value: Argument) -> list[Ref]:
     return found
 
 
-def _pruned(
+def pruned(
     steps: tuple[Step, ...],
     value: Ref | Tensor,
     gradient: Ref | Tensor,

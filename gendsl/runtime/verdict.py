@@ -144,8 +144,8 @@ def _divergences(facts: SamplerFacts) -> Iterator[Finding]:
         "do not trust" if share >= DIVERGENT_BAD else "caution",
         f"{facts.divergences} of {facts.transitions} transitions diverged ({_percent(share)}): "
         "the sampler could not follow the posterior where it curves sharply, and the draws may "
-        "leave that part out. Raise target_accept_prob (to 0.95, then 0.99), or write group "
-        "effects non-centred, as a scale times a standard normal.",
+        "leave that part out. Raise target_accept_prob (to 0.95, then 0.99); scales of groups "
+        "that the data hardly determine need priors that keep them from 0 and from infinity.",
     )
 
 

@@ -15,9 +15,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from gendsl.compiler import replan
 from gendsl.diagnostics import DataError
 from gendsl.frontend import check
+from gendsl.inference.plan import Marginal
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.density import Density
 from gendsl.runtime.failures import in_words
@@ -71,7 +74,10 @@ def main(arguments: Sequence[str]) -> None:
     try:
         with tensors(dtype, device, 0), in_words(model):
             ready = executable(compiled.program, model, bound, dtype, device)
-            density = Density(ready, tuple(request["noncentred"]), FollowSupport())
+            marginals = tuple(Marginal(f, tuple(names)) for f, names in request["marginals"])
+            degrees = {n: torch.tensor(d) for n, d in request["centredness"].items()}
+            names = tuple(request["noncentred"])
+            density = Density(ready, names, FollowSupport(), marginals, degrees)
             potential = potential_of(density)
             while True:
                 chain, seed = jobs.get()

@@ -12,6 +12,8 @@ from pyro.distributions import TorchDistribution, constraints
 from torch import Tensor
 from torch.types import _size
 
+from gendsl.runtime.shapes import broadcast_shapes
+
 __all__ = [
     "Law",
     "Number",
@@ -147,7 +149,7 @@ class Wrapper(TorchDistribution):
 
     def _full(self, log: Tensor) -> Tensor:
         """A log density over the whole batch, also where neither value nor parameters vary."""
-        shape = torch.broadcast_shapes(log.shape, self.batch_shape)
+        shape = broadcast_shapes(log.shape, self.batch_shape)
         return log if log.shape == shape else log.expand(shape)
 
     def cdf(self, value: Tensor) -> Tensor:

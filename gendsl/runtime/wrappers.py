@@ -15,6 +15,7 @@ from torch.nn.functional import logsigmoid
 from torch.types import _size
 
 from gendsl.runtime.incomplete import log_complement
+from gendsl.runtime.shapes import broadcast_shapes
 from gendsl.runtime.tails import log_cdf, log_sf
 from gendsl.runtime.wrapped import (
     Law,
@@ -90,7 +91,7 @@ class ZeroInflated(_OfOne):
     ) -> None:
         self.part = part
         self.log_extra, self.log_rest = log_chances(probs, logits)
-        batch = torch.broadcast_shapes(self.log_extra.shape, part.batch_shape)
+        batch = broadcast_shapes(self.log_extra.shape, part.batch_shape)
         super().__init__(batch, validate_args=validate_args)
 
     @property
@@ -145,7 +146,7 @@ class Hurdle(_OfOne):
         self.part = part
         self.discrete = bool(plain(part.support).is_discrete)
         self.log_zero, self.log_rest = log_chances(probs, logits)
-        batch = torch.broadcast_shapes(self.log_zero.shape, part.batch_shape)
+        batch = broadcast_shapes(self.log_zero.shape, part.batch_shape)
         super().__init__(batch, validate_args=validate_args)
 
     @property
@@ -269,7 +270,7 @@ class Censored(_OfOne):
         self.part, self.lower, self.upper = part, lower, upper
         self.left, self.right = left, right
         given = (x.shape for x in (lower, upper, left, right) if isinstance(x, Tensor))
-        batch = torch.broadcast_shapes(part.batch_shape, *given)
+        batch = broadcast_shapes(part.batch_shape, *given)
         super().__init__(batch, validate_args=validate_args)
 
     @property

@@ -39,8 +39,8 @@ def test_says_what_it_does(cli, folder):
     assert outcome.status in (0, 3)
     order = [
         "inference: nuts (the No-U-Turn sampler), chosen: 3 continuous latents",
-        "  sampled: mu, tau\n",
-        "  sampled, non-centred: theta\n",
+        "  integrated out exactly, and recovered afterwards: mu, theta\n",
+        "  sampled: tau\n",
         "  with chains=2, draws=100, warmup=100, target_accept_prob=0.8, ",
         "data: school 8\n",
         "theta[A]",

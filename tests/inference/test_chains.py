@@ -22,7 +22,9 @@ DATA = {"y": [28, 8, -3, 7, -1, 1, 18, 12], "sigma": [15, 10, 16, 11, 9, 11, 10,
 SHORT = {"draws": 30, "warmup": 30, "chains": 3, "progress": False}
 
 
-def test_draws_do_not_depend_on_the_number_of_processes():
+@pytest.mark.parametrize("native", ["0", "1"])
+def test_draws_do_not_depend_on_the_number_of_processes_or_threads(native, monkeypatch):
+    monkeypatch.setenv("GENDSL_NATIVE", native)
     model = gendsl.load(SCHOOLS)
     one = model.fit(DATA, cores=1, seed=5, **SHORT)
     two = model.fit(DATA, cores=2, seed=5, **SHORT)
@@ -94,7 +96,7 @@ def processes_of(group: int) -> list[int]:
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_parent(how, tmp_path):
     script = LONG.format(path=str(SCHOOLS), data=DATA)
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "GENDSL_NATIVE": "0"}
     parent = subprocess.Popen(
         [sys.executable, "-c", script],
         stdout=subprocess.PIPE,
@@ -122,3 +124,29 @@ def test_no_worker_outlives_its_parent(how, tmp_path):
         if parent.poll() is None:
             parent.kill()
         parent.stdout.close()
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_threads_of_machine_code(tmp_path):
+    script = LONG.format(path=str(SCHOOLS), data=DATA).replace("10**6", "10**7")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        time.sleep(10)  # compiled by then, and far from done
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        process.wait(10)
+        assert "KeyboardInterrupt" in process.stderr.read()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.stdout.close()
+        process.stderr.close()

@@ -103,30 +103,38 @@ input of[n]: index(g)
 latent tau ~ HalfNormal(1)
 latent a[g] ~ Normal(0, tau)
 let at[n] = 1 + a[of]
-observe y[n] ~ Normal(at, 1)
+observe y[n] ~ StudentT(5, at, 1)
 """
 
 
-@pytest.mark.parametrize(("rows", "centred"), [(5, False), (60, True)])
-def test_members_with_many_rows_are_sampled_centred(rows, centred):
+def fitted(text, data, **options):
+    return gendsl.compile(text).fit(data, draws=10, warmup=10, chains=1, progress=False, **options)
+
+
+def test_members_are_centred_as_far_as_the_data_inform_them():
     rng = np.random.default_rng(1)
-    of = np.repeat(np.arange(4), rows)
-    data = {"of": of, "y": rng.normal(size=len(of))}
-    found = gendsl.compile(VARYING).fit(data, draws=10, warmup=10, chains=1, progress=False)
-    assert found.compiled.plan.noncentred == (() if centred else ("a",))
-    assert (f"{rows} rows a member" in str(found.compiled.plan)) == centred
+    rows = np.array([1, 1, 1, 30, 300])
+    of = np.repeat(np.arange(5), rows)
+    data = {"of": of, "y": rng.normal(size=5)[of] + rng.standard_t(5, size=len(of))}
+    found = fitted(VARYING, data)
+    (rewrite,) = [r for r in found.compiled.plan.rewrites if r.kind == "centred in part"]
+    assert rewrite.variables == ("a",)
+    assert rewrite.rule.endswith("to 1")
 
 
-def test_direct_observations_count_too():
-    text = """model M
-plate g  plate n
-latent tau ~ HalfNormal(1)
-latent a[g] ~ Normal(0, tau)
-observe y[g, n] ~ Normal(a, 1)
+@pytest.mark.parametrize(("noise", "kept"), [(5.0, ("x",)), (0.02, ())])
+def test_what_is_measured_well_is_centred(noise, kept):
+    text = """model Measured
+plate n
+input noise: positive
+latent tau ~ HalfNormal(2)
+latent x[n] ~ Normal(3, tau)
+observe seen[n] ~ StudentT(5, x, noise)
 """
-    data = {"y": np.random.default_rng(2).normal(size=(3, 40))}
-    found = gendsl.compile(text).fit(data, draws=10, warmup=10, chains=1, progress=False)
-    assert found.compiled.plan.noncentred == ()
+    x = 3 + np.random.default_rng(2).normal(size=30)
+    data = {"noise": noise, "seen": x}
+    assert fitted(text, data).compiled.plan.noncentred == kept
+    assert fitted(text, data, treat={"x": "noncentred"}).compiled.plan.noncentred == ("x",)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_the_refusal_of_a_method_in_full():
     message = refused("GD612", lambda: gendsl.compile(NORMAL).fit({"y": [1.0]}, infer="mle"))
     assert message == (
         "<text>: error[GD612]: `mle` cannot be used for this model: there is no param to learn\n"
-        "help: use nuts or map"
+        "help: use exact or nuts or map"
     )
 
 

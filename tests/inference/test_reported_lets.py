@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import poisson
 
 import gendsl
 
@@ -51,7 +52,26 @@ def test_they_are_simulated():
     )
 
 
-def test_what_others_depend_on_is_still_refused():
-    text = CAPTURES + "observe count ~ Poisson(0.1 + population)\n"
-    with pytest.raises(gendsl.CompileError, match="combined"):
-        gendsl.compile(text)
+def test_what_others_depend_on_ties_all_members():
+    model = gendsl.compile(CAPTURES + "observe count ~ Poisson(0.1 + population)\n")
+    assert "members of animal are tied" in str(model.plan)
+    data = {"seen": [[1, 0], [1, 1], [0, 0]], "count": 2}
+    point = {"omega": 0.3, "p": 0.6}
+    total = 0.0
+    for last in (0, 1):
+        prior = 0.3**2 * (0.3 if last else 0.7)
+        seen = 0.6**3 * 0.4 * ((1 - 0.6) ** 2 if last else 1.0)
+        total += prior * seen * poisson.pmf(2, 2.1 + last)
+    assert model.log_density(point, data) == pytest.approx(np.log(total), rel=1e-10)
+
+
+def test_a_sum_of_too_many_is_refused_with_the_size():
+    model = gendsl.compile(CAPTURES + "observe count ~ Poisson(0.1 + population)\n")
+    data = {"seen": [[1, 0]] * 30, "count": 2}
+    with pytest.raises(gendsl.DataError) as caught:
+        model.log_density({"omega": 0.3, "p": 0.6}, data)
+    assert str(caught.value) == (
+        "error[GD834]: `exists` cannot be summed out: its members are tied, and their table has "
+        "32,212,254,720 entries\n"
+        "help: at most 16,777,216 are summed over: give it fewer values or fewer members"
+    )

@@ -7,12 +7,18 @@ import pytest
 from failure_budget import share
 from scipy.stats import kstest, norm
 
-from gendsl.runtime.adaptation import Gathered, StepSize, opening, windows
-from gendsl.runtime.metric import Dense, Diagonal
+from gendsl.runtime.adaptation import StepSize, opening, windows
+from gendsl.runtime.metric import Dense, Diagonal, LowRank
 from gendsl.runtime.trajectory import Point, reasonable_step, transition
 
 PRECISION = np.array([[2.0, -1.2], [-1.2, 1.5]])
 COVARIANCE = np.linalg.inv(PRECISION)
+DIRECTION = np.array([[0.6, 0.8]])
+METRICS = [
+    Diagonal(np.array([0.3, 2.0])),
+    Dense(COVARIANCE),
+    LowRank(np.array([0.5, 1.5]), DIRECTION, np.array([3.0])),
+]
 
 
 def bowl(x):
@@ -25,7 +31,7 @@ def heavy(x):
     return value, np.tanh(x / 2)
 
 
-@pytest.mark.parametrize("metric", [Diagonal(np.array([0.3, 2.0])), Dense(COVARIANCE)])
+@pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("step", [0.2, 0.9])
 def test_a_transition_leaves_the_target_as_it_is(metric, step):
     """Exact draws, moved once, are exact draws again, whatever the step and the metric."""
@@ -83,12 +89,12 @@ def test_a_kinetic_energy_that_overflows_is_a_divergence():
     assert made.point is point
 
 
-@pytest.mark.parametrize("metric", [Diagonal(np.array([0.3, 2.0])), Dense(COVARIANCE)])
+@pytest.mark.parametrize("metric", METRICS)
 def test_momenta_have_the_inverse_covariance(metric):
     rng = np.random.default_rng(2)
     drawn = np.array([metric.momentum(rng) for _ in range(20_000)])
     covariance = np.array([metric.velocity(row) for row in np.eye(2)])
-    assert np.cov(drawn.T) == pytest.approx(np.linalg.inv(covariance), abs=0.1)
+    assert np.cov(drawn.T) == pytest.approx(np.linalg.inv(covariance), rel=0.1, abs=0.1)
 
 
 def test_windows_are_those_of_stan():
@@ -120,20 +126,3 @@ def test_the_first_step_size_is_reasonable():
     start = Point(x * narrow, value, gradient)
     found = reasonable_step(tiny, rng, start, Diagonal(np.ones(2)), 1.0)
     assert 1e-5 < found < 1e-3
-
-
-def test_correlations_are_used_only_where_they_are_strong():
-    rng = np.random.default_rng(5)
-    plain, strong = Gathered(), Gathered()
-    for x in rng.normal(size=(400, 3)):
-        plain.see(x)
-        strong.see(np.array([x[0], x[0] + 0.01 * x[1], x[2]]))
-    assert isinstance(plain.metric(), Diagonal)
-    assert isinstance(strong.metric(), Dense)
-
-
-def test_few_positions_teach_no_correlations():
-    rng, few = np.random.default_rng(6), Gathered()
-    for _ in range(30):
-        few.see(np.full(40, rng.normal()))
-    assert isinstance(few.metric(), Diagonal)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compiled_targets import Called, without_compiler
 from failure_budget import share
 from scipy.stats import kstest
 
@@ -14,7 +15,9 @@ import gendsl
 from gendsl.runtime import starting
 from gendsl.runtime.approach import Budget, descend
 from gendsl.runtime.approximation import Approximation, Curvature
-from gendsl.runtime.starting import chain_start
+from gendsl.runtime.native.sampling import Chain
+from gendsl.runtime.nuts import NutsOptions
+from gendsl.runtime.starting import Start, chain_start
 from gendsl.runtime.trajectory import Point
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +47,26 @@ class Surface:
     def __call__(self, x):
         self.count += 1
         return self.function(x)
+
+
+@pytest.fixture(params=["python", "machine code"], autouse=True)
+def way(request, monkeypatch):
+    """Both ways to begin must pass the tests that use `begun`; the others run once."""
+    if request.param == "machine code":
+        if "begun" not in request.function.__code__.co_names:
+            pytest.skip("the same either way")
+        if without_compiler() is not None:
+            pytest.skip("no C compiler")
+        monkeypatch.setitem(globals(), "begun", begun_in_machine_code)
+
+
+def begun_in_machine_code(f, size, seed, warmup=1000):
+    surface = Surface(f, size)
+    chain = Chain(Called(surface, size), seed, NutsOptions(warmup=warmup))
+    known = chain.start()
+    assert known is not None
+    point = Point(chain.position.copy(), chain.struct.potential, chain.gradient.copy())
+    return Start(point, chain.scale**2 if known else None), surface.count
 
 
 def begun(f, size, seed, warmup=1000):
@@ -203,6 +226,32 @@ def test_the_work_is_bounded_by_warm_up():
     assert none == starting.CANDIDATES
 
 
+@pytest.mark.skipif(without_compiler() is not None, reason="no C compiler")
+def test_machine_code_finds_the_variances_of_a_quadratic_form():
+    found = []
+    for seed in range(20):
+        chain = Chain(Called(bowl(PRECISION, CENTRE), 3), seed, NutsOptions())
+        assert chain.start()
+        found.append(chain.scale**2)
+    variances = np.diag(np.linalg.inv(PRECISION))
+    assert np.median(found, axis=0) == pytest.approx(variances, rel=0.02)
+    assert np.array(found) == pytest.approx(np.tile(variances, (20, 1)), rel=0.5)
+
+
+@pytest.mark.skipif(without_compiler() is not None, reason="no C compiler")
+def test_machine_code_draws_from_the_approximation():
+    """Of a quadratic form that is known exactly the starts are independent draws."""
+    covariance = np.linalg.inv(PRECISION)
+    starts = []
+    for seed in range(200):
+        chain = Chain(Called(bowl(PRECISION, CENTRE), 3), seed, NutsOptions(warmup=250))
+        chain.start()
+        starts.append(chain.position.copy())
+    standard = np.linalg.solve(np.linalg.cholesky(covariance), (np.array(starts) - CENTRE).T)
+    for row in (*standard, standard.sum(0) / np.sqrt(3)):
+        assert kstest(row, "norm").pvalue > share(4)
+
+
 def test_the_seed_decides():
     one, two, other = (begun(neal, 5, seed)[0].point.position for seed in (1, 1, 2))
     assert np.array_equal(one, two)
@@ -211,7 +260,8 @@ def test_the_seed_decides():
 
 def test_starts_that_no_descent_improves_are_kept(monkeypatch):
     monkeypatch.setattr(starting, "descend", lambda *_: None)
-    start, _ = begun(bowl(PRECISION, CENTRE), 3, 1)
+    surface = Surface(bowl(PRECISION, CENTRE), 3)
+    start = chain_start(None, surface, np.random.default_rng(1), 1000)
     assert (np.abs(start.point.position) <= 2).all()
 
 

@@ -18,7 +18,8 @@ TEXT = "model M\nplate n\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)\n
 
 @cache
 def fit(infer=None):
-    options = {"chains": 1, "draws": 20, "warmup": 20} if infer is None else {}
+    options = {"chains": 1, "draws": 20, "warmup": 20, "treat": {"m": "sampled"}}
+    options = options if infer is None else {}
     model = gendsl.compile(TEXT, "m.gen")
     return model.fit({"y": [1.0, 2.0]}, infer=infer, progress=False, **options)
 

@@ -32,6 +32,7 @@ TEXTS = {
     "lags": "sequence t\nlatent b ~ Normal(0, 1)\nobserve x[t] ~ Normal(b * x[t-1], 1)",
     "energy": "latent a[n] ~ Normal(0, 1)\nenergy a ** 2\nobserve y[n] ~ Normal(a, 1)",
     "steep": "latent a ~ Normal(0, 1)\nenergy exp(exp(exp(100 + a ** 2)))\nobserve y[n] ~ Normal(a, 1)",
+    "tied": "latent z[n] ~ Bernoulli(0.5)\nlet s = sum(z, n)\nobserve y ~ Normal(s, 1)",
     "centre": "plate g\ninput x[g, n]: real\nlatent b ~ Normal(0, 1)\nlet centre[g] = mean(x, n)\nobserve y[g] ~ Normal(b * centre, 1)",
 }
 DATA = {
@@ -116,6 +117,7 @@ ACTIONS = {
     "GD822, first steps": lambda: model("lags").simulate(sizes={"t": 3, "n": 1}),
     "GD914, new labels": lambda: fit("walk").predict({"t": [3, 4], "n": 1}),
     "GD914": lambda: fit("lags").predict({"x": [1.0, 2.0, np.nan, 4.0], "n": 1}),
+    "GD834": lambda: model("tied").log_density({}, {"y": 1.0, "n": 30}),
     "GD915": lambda: model("energy").simulate(sizes={"n": 2}),
     "GD915, new members": lambda: fit("energy").predict({"y": [1.0, 2.0, 3.0]}),
     "GD916": lambda: fit("centre").predict({"x": [[1.0, 2.0]]}),
@@ -129,7 +131,7 @@ param.gen:1:7: error[GD610]: no method of this version can infer this model
     |       ^ param `s`
   4 | latent m ~ Normal(0, 1)
     |        ^ latent `m`
-help: the reasons are: map: gives the mode alone, which says nothing of uncertainty; `infer map` asks for it; enumeration: there is no discrete latent to enumerate; mle: the likelihood needs `m` integrated out, which takes amortised or variational inference; nuts: `s` is a param, learned as a point; give it a prior with `latent`
+help: the reasons are: map: gives the mode alone, which says nothing of uncertainty; `infer map` asks for it; enumeration: there is no discrete latent to enumerate; exact: `s` is a param, learned as a point; mle: the likelihood needs `m` integrated out, which takes amortised or variational inference; nuts: `s` is a param, learned as a point; give it a prior with `latent`
 """,
     "GD611": """\
 nothing.gen:1:7: error[GD611]: nothing in this model is unknown: there is no posterior
@@ -290,6 +292,10 @@ lags.gen:5:9: error[GD822]: `x` has no distribution at step 0, so nothing can be
   5 | observe x[t] ~ Normal(b * x[t-1], 1)
     |         ^
 help: add a base case: `observe x[0] ~ ...`
+""",
+    "GD834": """\
+error[GD834]: `z` cannot be summed out: its members are tied, and their table has 32,212,254,720 entries
+help: at most 16,777,216 are summed over: give it fewer values or fewer members
 """,
     "GD915": """\
 energy.gen:4:1: error[GD915]: this model has an energy; this version cannot draw from it without data yet

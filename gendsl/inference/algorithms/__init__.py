@@ -1,6 +1,7 @@
 """The algorithms of this version, one a file."""
 
 from gendsl.inference.algorithms.enumeration import SPEC as enumeration
+from gendsl.inference.algorithms.exact import SPEC as exact
 from gendsl.inference.algorithms.map import SPEC as map_
 from gendsl.inference.algorithms.mle import SPEC as mle
 from gendsl.inference.algorithms.nuts import SPEC as nuts
@@ -12,4 +13,4 @@ __all__ = ["ALGORITHMS"]
 ALGORITHMS: Registry[AlgorithmSpec] = Registry(AlgorithmSpec, vars())
 """Every algorithm, by the name after `infer`."""
 
-_ = (enumeration, map_, mle, nuts)
+_ = (enumeration, exact, map_, mle, nuts)

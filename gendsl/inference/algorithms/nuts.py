@@ -37,5 +37,7 @@ SPEC = AlgorithmSpec(
     rate,
     sums_out=True,
     reparameterises=True,
+    samples=True,
+    integrates=True,
     references=("The No-U-Turn Sampler (Hoffman & Gelman, JMLR 2014)",),
 )

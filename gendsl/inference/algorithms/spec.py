@@ -21,6 +21,8 @@ class AlgorithmSpec:
         rate: how well it suits a model; unknown facts count against it.
         sums_out: whether discrete latents are summed out under it.
         reparameterises: whether location-scale latents are non-centred under it.
+        samples: whether it draws, step by step, what is not summed or integrated out.
+        integrates: whether conjugate latents are integrated out under it.
         references: sources.
     """
 
@@ -28,6 +30,8 @@ class AlgorithmSpec:
     rate: Callable[[Facts], Rating]
     sums_out: bool
     reparameterises: bool
+    samples: bool = False
+    integrates: bool = False
     references: tuple[str, ...] = ()
 
     @property

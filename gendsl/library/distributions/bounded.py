@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Form, Kernel, Parameter
 from gendsl.types import POSITIVE, REAL, UNIT, Interval, Size, Structured, Support
 
 __all__ = ["BOUNDED"]
@@ -36,6 +36,7 @@ BOUNDED = (
         ),
         support=UNIT,
         has_cdf=True,
+        family="beta",
         example={"concentration1": 2.0, "concentration0": 3.5},
         examples=({"mean": 0.3, "concentration": 5.0},),
         summary="A probability; conjugate for the probability of successes.",
@@ -51,6 +52,7 @@ BOUNDED = (
         support=_between,
         has_cdf=True,
         log_concave=True,
+        family="beta",  # where it is that of 0 to 1
         example={"low": -1.0, "high": 2.5},
         summary="Every value between two ends is equally likely.",
         density=r"-\log(h - l)",
@@ -69,6 +71,7 @@ BOUNDED = (
         ),
         support=UNIT,
         has_cdf=True,
+        kernels=(Kernel("concentration0", "gamma"),),
         example={"concentration1": 1.6, "concentration0": 2.2},
         summary="Much like Beta, with a distribution function in closed form.",
         density=r"\log(a b) + (a - 1) \log x + (b - 1) \log(1 - x^a)",

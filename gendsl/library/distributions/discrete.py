@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Form, Kernel, Parameter
 from gendsl.types import (
     BINARY,
     COUNT,
@@ -70,6 +70,7 @@ DISCRETE = (
         has_rsample=False,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("probs", "beta"),),
         example={"probs": 0.3},
         examples=({"logits": 0.8},),
         summary="One trial: 1 for success, 0 for failure.",
@@ -87,6 +88,7 @@ DISCRETE = (
         has_rsample=False,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("probs", "beta"),),
         example={"total_count": 7, "probs": 0.35},
         examples=({"total_count": 5, "logits": -0.4},),
         summary="The number of successes in independent trials.",
@@ -128,6 +130,7 @@ DISCRETE = (
         support=_categories,
         discrete=True,
         has_rsample=False,
+        kernels=(Kernel("probs", "dirichlet"),),
         example={"probs": [0.2, 0.5, 0.3]},
         examples=({"logits": [0.4, -1.0, 0.3, 2.0]},),
         summary="One of several categories, from 0.",
@@ -142,6 +145,7 @@ DISCRETE = (
         has_rsample=False,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("rate", "gamma"),),
         example={"rate": 3.2},
         summary="The number of events that come at a constant rate.",
         density=r"x \log\lambda - \lambda - \log x!",
@@ -175,6 +179,7 @@ DISCRETE = (
         discrete=True,
         has_rsample=False,
         has_cdf=True,
+        kernels=(Kernel("probs", "beta"),),
         example={"total_count": 3.5, "probs": 0.4},
         examples=(
             {"total_count": 2.0, "logits": -0.3},
@@ -195,6 +200,7 @@ DISCRETE = (
         has_rsample=False,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("probs", "beta"),),
         example={"probs": 0.35},
         examples=({"logits": 0.2},),
         summary="The number of failures before the first success.",
@@ -221,6 +227,7 @@ DISCRETE = (
         event_from="probs",
         discrete=True,
         has_rsample=False,
+        kernels=(Kernel("probs", "dirichlet"),),
         example={"total_count": 5, "probs": [0.2, 0.5, 0.3]},
         examples=({"total_count": 4, "logits": [0.4, -1.0, 0.3]},),
         summary="How often each category comes up in independent trials.",

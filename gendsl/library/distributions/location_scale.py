@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Form, Kernel, Parameter
 from gendsl.types import POSITIVE, REAL
 
 __all__ = ["LOCATION_SCALE"]
@@ -27,6 +27,8 @@ LOCATION_SCALE = (
         has_cdf=True,
         symmetric=True,
         log_concave=True,
+        gaussian=("loc",),
+        kernels=(Kernel("scale", "gamma", -2),),
         example={"loc": 0.7, "scale": 1.3},
         summary="The bell curve: sums of many small independent effects.",
         density=r"-\tfrac{1}{2} z^2 - \log(s \sqrt{2\pi}), \quad z = (x - m) / s",
@@ -69,6 +71,7 @@ LOCATION_SCALE = (
         has_cdf=True,
         symmetric=True,
         log_concave=True,
+        kernels=(Kernel("scale", "gamma", -1),),
         example={"loc": -1.0, "scale": 0.8},
         summary="Two exponentials back to back; as a prior it draws towards the centre.",
         density=r"-|x - m| / s - \log(2 s)",
@@ -117,6 +120,7 @@ LOCATION_SCALE = (
         support=REAL,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("scale", "gamma", -1),),
         example={"loc": 0.5, "scale": 1.2, "asymmetry": 1.6},
         summary="Two exponentials of different widths back to back.",
         density=(

@@ -154,6 +154,7 @@ MATRICES = (
         event_from="loc",
         symmetric=True,
         log_concave=True,
+        gaussian=("loc",),
         example={
             "loc": [[0.5, -1.0]],
             "row_covariance": [[1.5]],

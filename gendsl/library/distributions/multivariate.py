@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Form, Kernel, Parameter
 from gendsl.types import POSITIVE, REAL, Structured
 
 __all__ = ["MULTIVARIATE"]
@@ -15,6 +15,7 @@ MULTIVARIATE = (
         support=Structured("simplex"),
         event_dim=1,
         event_from="concentration",
+        family="dirichlet",
         example={"concentration": [1.5, 2.0, 3.0]},
         examples=({"concentration": [1.0, 1.0, 1.0]},),
         summary="Probabilities that sum to 1; conjugate for those of categories.",
@@ -63,12 +64,18 @@ MULTIVARIATE = (
         event_from="loc",
         symmetric=True,
         log_concave=True,
+        kernels=(
+            Kernel("covariance_matrix", "gamma", -1),
+            Kernel("precision_matrix", "gamma"),
+            Kernel("scale_tril", "gamma", -2),
+        ),
         example={"loc": [0.5, -1.0], "covariance_matrix": [[1.5, 0.4], [0.4, 0.8]]},
         examples=(
             {"loc": [0.0, 1.0], "precision_matrix": [[2.0, -0.5], [-0.5, 1.0]]},
             {"loc": [1.0, 0.0], "scale_tril": [[1.2, 0.0], [0.3, 0.7]]},
         ),
         correlated=("covariance_matrix", "precision_matrix", "scale_tril"),
+        gaussian=("loc",),
         summary="Correlated normal values.",
         density=(
             r"-\tfrac{1}{2} (x - m)^\top \Sigma^{-1} (x - m)"
@@ -93,6 +100,7 @@ MULTIVARIATE = (
         event_dim=1,
         event_from="kernel",
         correlated=("kernel",),
+        gaussian=("loc",),
         symmetric=True,
         log_concave=True,
         example={"kernel": [[1.5, 0.4], [0.4, 0.8]], "loc": [0.5, -1.0]},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
+from gendsl.library.distributions.spec import DistributionSpec, Form, Kernel, Parameter
 from gendsl.types import POSITIVE, REAL, Interval, Size, Support
 
 __all__ = ["POSITIVE_LINE"]
@@ -28,6 +28,8 @@ POSITIVE_LINE = (
         forms=(Form(("loc", "scale"), "dist.LogNormal(loc, scale)"),),
         support=POSITIVE,
         has_cdf=True,
+        gaussian_given=("loc",),
+        kernels=(Kernel("scale", "gamma", -2),),
         example={"loc": 0.4, "scale": 0.7},
         summary="The exponential of a normal value: products of many small effects.",
         density=r"-\tfrac{1}{2} z^2 - \log(x s \sqrt{2\pi}), \quad z = (\log x - m) / s",
@@ -45,6 +47,8 @@ POSITIVE_LINE = (
         ),
         support=POSITIVE,
         has_cdf=True,
+        family="gamma",
+        kernels=(Kernel("rate", "gamma"), Kernel("scale", "gamma", -1)),
         example={"concentration": 2.5, "rate": 1.5},
         examples=({"concentration": 1.2, "scale": 2.0},),
         summary="The waiting time until `concentration` events that come at the given rate.",
@@ -59,6 +63,8 @@ POSITIVE_LINE = (
         forms=(Form(("concentration", "rate"), "dist.InverseGamma(concentration, rate)"),),
         support=POSITIVE,
         has_cdf=True,
+        family="inverse_gamma",
+        kernels=(Kernel("rate", "gamma"),),
         example={"concentration": 3.0, "rate": 2.0},
         summary="One over a Gamma value; conjugate for a normal variance.",
         density=r"a \log b - \log\Gamma(a) - (a + 1) \log x - b / x",
@@ -69,6 +75,7 @@ POSITIVE_LINE = (
         forms=(Form(("df",), "dist.Chi2(df)"),),
         support=POSITIVE,
         has_cdf=True,
+        family="gamma",
         example={"df": 5.0},
         summary="The sum of `df` squared standard normal values.",
         density=(
@@ -83,6 +90,8 @@ POSITIVE_LINE = (
         support=POSITIVE,
         has_cdf=True,
         log_concave=True,
+        family="gamma",
+        kernels=(Kernel("rate", "gamma"),),
         example={"rate": 1.7},
         summary="The waiting time for an event that is equally likely at any moment.",
         density=r"\log b - b x",
@@ -93,6 +102,7 @@ POSITIVE_LINE = (
         forms=(Form(("scale", "concentration"), "dist.Weibull(scale, concentration)"),),
         support=POSITIVE,
         has_cdf=True,
+        kernels=(Kernel("scale", "gamma", -1, exponent="concentration"),),
         example={"scale": 1.4, "concentration": 1.8},
         summary="A lifetime; the hazard grows with age where the concentration exceeds 1.",
         density=r"\log(a / s) + (a - 1) \log(x / s) - (x / s)^a",
@@ -106,6 +116,7 @@ POSITIVE_LINE = (
         support=POSITIVE,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("scale", "gamma", -2),),
         example={"scale": 1.6},
         summary="The absolute value of a centred normal value.",
         density=r"\tfrac{1}{2} \log\tfrac{2}{\pi} - \log s - \tfrac{1}{2} (x / s)^2",
@@ -147,6 +158,7 @@ POSITIVE_LINE = (
         support=POSITIVE,
         has_cdf=True,
         log_concave=True,
+        kernels=(Kernel("scale", "gamma", -2),),
         example={"scale": 1.3},
         summary="The length of a vector of two centred normal values.",
         density=r"\log x - 2 \log s - \tfrac{1}{2} (x / s)^2",
@@ -163,6 +175,7 @@ POSITIVE_LINE = (
         support=POSITIVE,
         has_rsample=False,
         has_cdf=True,
+        kernels=(Kernel("concentration", "gamma"),),
         example={"mean": 1.4, "concentration": 2.5},
         summary="The inverse Gaussian: when a Brownian motion with drift first reaches a level.",
         density=r"\tfrac{1}{2} \log\tfrac{k}{2\pi x^3} - \tfrac{k (x - m)^2}{2 m^2 x}",
@@ -180,6 +193,7 @@ POSITIVE_LINE = (
         forms=(Form(("scale", "alpha"), "runtime.Pareto(scale, alpha)"),),
         support=_above_scale,
         has_cdf=True,
+        kernels=(Kernel("alpha", "gamma"),),
         example={"scale": 1.5, "alpha": 3.0},
         summary="A power law above a smallest value.",
         density=r"\log a + a \log s - (a + 1) \log x \quad (x \ge s)",

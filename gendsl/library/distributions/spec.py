@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gendsl.types import REAL, Interval, Size, Structured, Support
 
-__all__ = ["DistributionSpec", "Form", "Parameter"]
+__all__ = ["DistributionSpec", "Form", "Kernel", "Parameter"]
 
 _PLAIN = "K"
 """The axis of a record that needs one name only."""
@@ -48,6 +48,24 @@ class Parameter:
     def shape(self) -> str:
         """``[K, K]``, for messages; empty for a scalar."""
         return f"[{', '.join(self.axes)}]" if self.axes else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What the density is as a function of one parameter alone, all else fixed.
+
+    Attributes:
+        parameter: its name.
+        family: of which law it is the kernel. ``beta``: p^a (1 - p)^b. ``dirichlet``: the product
+            of p_k^a_k. ``gamma``: u^a exp(-b u) of the parameter to the `power`, u.
+        power: that power.
+        exponent: another parameter, by which the power is multiplied; empty if there is none.
+    """
+
+    parameter: str
+    family: str
+    power: int = 1
+    exponent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +118,12 @@ class DistributionSpec:
         symmetric: the density is symmetric about ``loc``.
         log_concave: in the value, for every parameter.
         location_scale: `loc` and `scale`, where it has both, move and stretch a draw.
+        gaussian: parameters; the log density is quadratic in the value and these together, the
+            others held: a normal law. Empty if it is none.
+        gaussian_given: the log density at a given value is quadratic in these together.
+        family: of conjugate priors to which it belongs, as a law of its value: ``beta``,
+            ``gamma``, ``inverse_gamma`` or ``dirichlet``; empty if to none of them.
+        kernels: the parameters for which such priors are conjugate.
         improper: has no finite integral and no sampler (`Flat`).
         example: parameter values for one form, numbers or nested lists; drives the contract
             tests. `examples` may add further ones, of every form.
@@ -129,6 +153,10 @@ class DistributionSpec:
     symmetric: bool = False
     log_concave: bool = False
     location_scale: bool = True
+    gaussian: tuple[str, ...] = ()
+    gaussian_given: tuple[str, ...] = ()
+    family: str = ""
+    kernels: tuple[Kernel, ...] = ()
     improper: bool = False
     references: tuple[str, ...] = ()
 

@@ -20,6 +20,7 @@ def _basis(
     *,
     domain: tuple[Interval, ...] = (),
     sizes: tuple[str, ...] = (),
+    linear: tuple[tuple[str, ...], ...] = (),
 ) -> FunctionSpec:
     """A function of numbers `x`, alone or in a vector; its expression says which."""
     call = f"runtime.{name}({', '.join(params)}"
@@ -34,6 +35,7 @@ def _basis(
         torch=f"{call})",
         by_rank=(vector,) if params[0] == "x" else (),
         sizes=sizes,
+        linear=linear,
         summary=summary,
         tex=tex,
     )
@@ -51,6 +53,7 @@ CURVES = (
         "ends. xs is `ordered`.",
         r"y_k + (y_{k+1} - y_k) \frac{x - x_k}{x_{k+1} - x_k}",
         _values,
+        linear=(("ys",),),
     ),
     _basis(
         "bspline",

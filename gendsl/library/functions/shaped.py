@@ -33,6 +33,7 @@ def _shaped(
     by_rank: tuple[tuple[tuple[int, ...], str], ...] = (),
     variadic: bool = False,
     domain: tuple[Interval, ...] = (),
+    linear: tuple[tuple[str, ...], ...] = (),
 ) -> FunctionSpec:
     return FunctionSpec(
         name=name,
@@ -43,6 +44,7 @@ def _shaped(
         torch=torch,
         by_rank=by_rank,
         variadic=variadic,
+        linear=linear,
         summary=summary,
         tex=tex,
     )
@@ -55,6 +57,7 @@ _LINEAR_ALGEBRA = (
         "torch.sum(x * y, -1)",
         "Inner product of two vectors.",
         r"\textstyle\sum_i x_i y_i",
+        linear=(("x",), ("y",)),
     ),
     _shaped(
         "outer",
@@ -63,6 +66,7 @@ _LINEAR_ALGEBRA = (
         "The matrix of all products of two vectors.",
         "x_i y_j",
         intervals.products,
+        linear=(("x",), ("y",)),
     ),
     _shaped(
         "transpose",
@@ -71,6 +75,7 @@ _LINEAR_ALGEBRA = (
         "A matrix with rows and columns exchanged.",
         r"x^\top",
         intervals.same,
+        linear=(("x",),),
     ),
     _shaped(
         "diag",
@@ -79,6 +84,7 @@ _LINEAR_ALGEBRA = (
         "The diagonal matrix with these entries.",
         r"\operatorname{diag}(x)",
         _diagonal,
+        linear=(("x",),),
     ),
     _shaped(
         "trace",
@@ -87,6 +93,7 @@ _LINEAR_ALGEBRA = (
         "Sum of the diagonal of a matrix.",
         r"\operatorname{tr} x",
         intervals.total,
+        linear=(("x",),),
     ),
     _shaped(
         "cholesky",
@@ -103,6 +110,7 @@ _LINEAR_ALGEBRA = (
         "The z with x @ z = y; y is a vector or a matrix.",
         "x^{-1} y",
         by_rank=((_MATRIX_VECTOR, "runtime.solve(x, y.unsqueeze(-1)).squeeze(-1)"),),
+        linear=(("y",),),
     ),
     _shaped(
         "solve_triangular",
@@ -116,6 +124,7 @@ _LINEAR_ALGEBRA = (
                 "torch.linalg.solve_triangular(x, y.unsqueeze(-1), upper=False).squeeze(-1)",
             ),
         ),
+        linear=(("y",),),
     ),
     _shaped("inverse", ("x",), "torch.linalg.inv(x)", "Inverse of a matrix.", "x^{-1}"),
     _shaped("det", ("x",), "torch.linalg.det(x)", "Determinant.", r"\det x"),
@@ -159,6 +168,7 @@ _LINEAR_ALGEBRA = (
         r"x \otimes y",
         intervals.products,
         by_rank=((_VECTORS, "(x.unsqueeze(-1) * y.unsqueeze(-2)).flatten(-2, -1)"),),
+        linear=(("x",), ("y",)),
     ),
     _shaped(
         "diagonal",
@@ -167,6 +177,7 @@ _LINEAR_ALGEBRA = (
         "The diagonal of a square matrix.",
         "x_{ii}",
         intervals.same,
+        linear=(("x",),),
     ),
     _shaped(
         "norm",
@@ -226,6 +237,7 @@ _CONSTRUCTORS = (
         "x",
         lambda hulls: intervals.same(hulls[-1:]),
         variadic=True,
+        linear=(("x",),),
     ),
     _shaped(
         "eye",
@@ -247,6 +259,7 @@ _AXES = (
         intervals.union,
         by_rank=(((2, 2), "torch.cat([x, y], -2)"),),
         variadic=True,
+        linear=(("x", "y"),),
     ),
     _shaped(
         "lags",

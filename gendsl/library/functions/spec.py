@@ -51,6 +51,8 @@ class FunctionSpec:
         operator: the token, when it is written as one; then `name` cannot be called.
         variadic: any number (at least one) of arguments, like `add`.
         smooth: differentiable wherever defined.
+        linear: sets of arguments in which it is linear together, the others held; of a set of
+            one only one argument may vary, as in a product of several.
         event: for elementwise functions of vectors (softmax, cumsum) the number of last event
             axes they work on as a whole; 0 for the truly elementwise.
         summary: one line for the reference.
@@ -71,6 +73,7 @@ class FunctionSpec:
     operator: str | None = None
     variadic: bool = False
     smooth: bool = True
+    linear: tuple[tuple[str, ...], ...] = ()
     event: int = 0
     summary: str
     tex: str

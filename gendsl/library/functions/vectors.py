@@ -21,6 +21,7 @@ def _vector(
     *,
     domain: Interval = REAL,
     smooth: bool = True,
+    linear: bool = False,
 ) -> FunctionSpec:
     return FunctionSpec(
         name=name,
@@ -30,6 +31,7 @@ def _vector(
         torch=torch,
         event=1,
         smooth=smooth,
+        linear=(("x",),) if linear else (),
         summary=summary,
         tex=tex,
     )
@@ -69,6 +71,7 @@ VECTOR_FUNCTIONS = (
         r"\textstyle\sum_{j \le i} x_j",
         intervals.total,
         "torch.cumsum(x, -1)",
+        linear=True,
     ),
     _vector(
         "cumprod",
@@ -122,6 +125,7 @@ VECTOR_FUNCTIONS = (
         "x_{n - 1 - i}",
         intervals.same,
         "torch.flip(x, (-1,))",
+        linear=True,
     ),
 )
 
@@ -135,6 +139,7 @@ def _reduction(
     *,
     domain: Interval = REAL,
     smooth: bool = True,
+    linear: bool = False,
 ) -> FunctionSpec:
     return FunctionSpec(
         name=name,
@@ -144,6 +149,7 @@ def _reduction(
         range=range_,
         torch=torch or f"torch.{name}(x, dim=dim, keepdim=keepdim)",
         smooth=smooth,
+        linear=(("x",),) if linear else (),
         summary=summary,
         tex=tex,
     )
@@ -154,8 +160,10 @@ def _average(hulls: Sequence[Interval]) -> Interval:
 
 
 REDUCTIONS = (
-    _reduction("sum", "Sum.", r"\textstyle\sum_i x_i", intervals.total),
-    _reduction("mean", "Mean.", r"\bar x = \tfrac{1}{n} \textstyle\sum_i x_i", _average),
+    _reduction("sum", "Sum.", r"\textstyle\sum_i x_i", intervals.total, linear=True),
+    _reduction(
+        "mean", "Mean.", r"\bar x = \tfrac{1}{n} \textstyle\sum_i x_i", _average, linear=True
+    ),
     _reduction(
         "sd",
         "Standard deviation, with n - 1.",

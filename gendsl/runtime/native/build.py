@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from gendsl.runtime.native.emit import CEmitter, NotNative
-from gendsl.runtime.native.entrywise import PREAMBLE
 from gendsl.runtime.native.loops import Lazy, View
+from gendsl.runtime.native.preamble import PREAMBLE
 from gendsl.runtime.native.steps import translate
 from gendsl.runtime.tracing import Tape
 
@@ -33,7 +33,8 @@ FLAGS = (
     "-ftree-vectorize",
     "-march=native",
     "-fopenmp-simd",
-    "-D_OPENMP=201511",  # lets glibc declare its vector functions
+    "-D_OPENMP=201511",  # with the next, lets glibc declare its vector functions
+    "-D__FAST_MATH__",  # which is all that it does: the compiler keeps to IEEE 754
     "-fno-math-errno",
     "-fno-trapping-math",
     "-std=gnu11",
@@ -69,23 +70,32 @@ OWN = re.compile(r"[0-9a-f]{32}\.so")
 
 
 class Native:
-    """A tape that runs as C: call it with a point."""
+    """A tape that runs as C: call it with a point.
+
+    Attributes:
+        function_address: the function ``double f(x, gradient, constants, workspace)``.
+        constants_pointer: its third argument.
+        room: how many numbers its workspace must have; one workspace for each thread.
+        size: of a point.
+        work: numbers that an evaluation reads and writes, roughly.
+    """
 
     def __init__(self, library: ctypes.CDLL, emitter: CEmitter, size: int) -> None:
         """Set up the arrays that the function works on."""
         self._library = library
-        self._held = [
-            np.ascontiguousarray(t.detach().cpu().numpy().astype(np.float64))
-            for t in emitter.constants
-        ]
+        self._held = [_aligned(a) for a in emitter.constants.finished()]
         pointers = [a.ctypes.data for a in self._held]
         self._constants = (ctypes.c_void_p * max(1, len(pointers)))(*pointers)
-        self._room = np.zeros(max(1, emitter.room))
+        self._room = _aligned(np.zeros(max(1, emitter.room)))
         self._point, self._gradient = np.zeros(max(1, size)), np.zeros(max(1, size))
         self._size = size
         self._function = library.gen_both
         self._function.restype = ctypes.c_double
         self._function.argtypes = [ctypes.c_void_p] * 4
+        self.function_address = ctypes.cast(self._function, ctypes.c_void_p).value or 0
+        self.constants_pointer = ctypes.cast(self._constants, ctypes.c_void_p).value or 0
+        self.room, self.size = max(1, emitter.room), size
+        self.work = size + emitter.room + sum(a.size for a in self._held)
         self._arguments = (
             self._point.ctypes.data,
             self._gradient.ctypes.data,
@@ -120,41 +130,53 @@ def build(tape: Tape) -> Native:
     return Native(loaded(source), emitter, tape.samples[0].numel())
 
 
+def _aligned(values: np.ndarray) -> np.ndarray:
+    """A copy that starts at a multiple of 64 bytes, as wide as the widest registers."""
+    space = np.empty(values.nbytes + 64, np.uint8)
+    start = -space.ctypes.data % 64
+    found = space[start : start + values.nbytes].view(values.dtype)
+    found[:] = values
+    return found
+
+
 def _source(emitter: CEmitter, tape: Tape) -> str:
     emitter.run(translate)
-    value = emitter.operand(tape.value)
-    if isinstance(value, Lazy):
-        value = emitter.stored(value)
-    result = value if isinstance(value, str) else f"{value.buffer}[{value.offset}]"
-    gradient = emitter.operand(tape.gradient)
-    if isinstance(gradient, str):
-        gradient = Lazy(gradient, (), tuple(tape.samples[0].shape))
     shape = tuple(tape.samples[0].shape)
-    emitter.fill(View("g", 0, shape, (1,)), gradient)
+    emitter.into(View("g", 0, shape, (1,)), tape.gradient)
+    value = emitter.stored(Lazy("{0}", (emitter.view(tape.value),), ()))
+    texts = emitter.finish([View("g", 0, shape, (1,)), value])
     included = "\n".join(emitter.included.values())
-    functions, body = _parts(emitter) if len(emitter.code) > LONG else ("", _whole(emitter))
+    long = sum(text.count("\n") for text in texts) > LONG
+    functions, body = _parts(emitter, texts) if long else ("", _whole(emitter, texts))
     head = f"double gen_both({ARGUMENTS})"
+    result = f"w[{emitter.rooms[value.buffer]}]"
     return f"{PREAMBLE}\n{included}\n{functions}\n{head} {{\n{body}\nreturn {result};\n}}\n"
 
 
-def _whole(emitter: CEmitter) -> str:
+def _whole(emitter: CEmitter, texts: list[str]) -> str:
     """All statements in one function."""
-    held = [f"const double *c{k} = c[{k}];" for k in range(len(emitter.constants))]
-    return "\n".join([*held, *emitter.arrays(), *emitter.code])
+    return "\n".join([*emitter.constants.declarations(), *emitter.arrays(), *texts])
 
 
-def _parts(emitter: CEmitter) -> tuple[str, str]:
+def _parts(emitter: CEmitter, texts: list[str]) -> tuple[str, str]:
     """Functions of some statements each, and their calls: compilers are slow with long ones."""
-    names = [f"#define c{k} (c[{k}])" for k in range(len(emitter.constants))]
-    names += [f"#define {name} (w + {at})" for name, at in emitter.rooms.items()]
-    functions, calls = [], []
-    for start in range(0, len(emitter.code), LONG):
-        name, code = f"part_{start}", "\n".join(emitter.code[start : start + LONG])
+    names = [*emitter.constants.declarations(), *emitter.arrays()]
+    declared = {re.findall(r"\w+", line.split("=")[0])[-1]: line for line in names}
+    functions, calls, part, lines = [], [], [], 0
+    for k, text in enumerate(texts):
+        part.append(text)
+        lines += text.count("\n") + 1
+        if lines < LONG and k < len(texts) - 1:
+            continue
+        code = "\n".join(part)
+        used = set(re.findall(r"\w+", code))
+        held = "\n".join(line for name, line in declared.items() if name in used)
         functions.append(
-            f"static __attribute__((noinline)) void {name}({ARGUMENTS}) {{\n{code}\n}}"
+            f"static __attribute__((noinline)) void part_{k}({ARGUMENTS}) {{\n{held}\n{code}\n}}"
         )
-        calls.append(f"{name}(x, g, c, w);")
-    return "\n".join([*names, *functions]), "\n".join(calls)
+        calls.append(f"part_{k}(x, g, c, w);")
+        part, lines = [], 0
+    return "\n".join(functions), "\n".join(calls)
 
 
 @cache
@@ -203,23 +225,23 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "gendsl"
 
 
-def loaded(source: str) -> ctypes.CDLL:
+def loaded(source: str, flags: tuple[str, ...] = FLAGS) -> ctypes.CDLL:
     """The machine code of a C source, built or from the cache.
 
     Raises:
         NotNative: there is no compiler, or it refuses.
     """
-    text = "\n".join([source, _machine(), *FLAGS])
+    text = "\n".join([source, _machine(), *flags])
     name = hashlib.sha256(text.encode()).hexdigest()[:32] + ".so"
     folder = _kept_in()
     try:
         if folder is None:
-            return _once(source)
+            return _once(source, flags)
         kept = folder / name
         if kept.is_file() and _is_own(kept, stat.S_ISREG):
             return ctypes.CDLL(str(kept))
         with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as fresh:
-            built = _compiled(source, Path(fresh))
+            built = _compiled(source, Path(fresh), flags)
             built.chmod(0o700)  # whatever the umask: what others could write is not loaded
             built.replace(kept)
         _prune(folder)
@@ -239,11 +261,11 @@ def _kept_in() -> Path | None:
     return folder if safe else None
 
 
-def _once(source: str) -> ctypes.CDLL:
+def _once(source: str, flags: tuple[str, ...]) -> ctypes.CDLL:
     """Machine code from a private folder, which is gone once it is loaded."""
     folder = Path(tempfile.mkdtemp(prefix="gendsl-native-"))
     try:
-        return ctypes.CDLL(str(_compiled(source, folder)))
+        return ctypes.CDLL(str(_compiled(source, folder, flags)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -271,11 +293,14 @@ def _prune(folder: Path) -> None:
             path.unlink()
 
 
-def _compiled(source: str, folder: Path) -> Path:
+def _compiled(source: str, folder: Path, flags: tuple[str, ...]) -> Path:
     text, target = folder / "potential.c", folder / "potential.so"
     text.write_text(source, encoding="utf-8")
-    command = [_compiler(), *FLAGS, "-o", str(target), str(text), "-lmvec", "-lm"]
-    for attempt in (command, [a for a in command if a not in ("-lmvec", "-D_OPENMP=201511")]):
+    command = [_compiler(), *flags, "-o", str(target), str(text), "-lmvec", "-lm"]
+    for attempt in (
+        command,
+        [a for a in command if a not in ("-lmvec", "-D_OPENMP=201511", "-D__FAST_MATH__")],
+    ):
         try:
             done = subprocess.run(
                 attempt, capture_output=True, text=True, timeout=SECONDS, check=False

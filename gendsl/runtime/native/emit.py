@@ -1,7 +1,7 @@
-"""From the steps of a tape to the body of a C function.
+"""From the steps of a tape to statements.
 
-Every number is a double, truth values and indices too. Views cost nothing; operations on single
-entries are fused into the loop that needs their result.
+Every number is a double, truth values too. Views cost nothing; whatever computes entries becomes a
+statement of its own, and `schedule` joins statements over the same indices to one loop.
 """
 
 from __future__ import annotations
@@ -10,24 +10,48 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from math import prod
 
-import torch
+import numpy as np
 from torch import Tensor
 
-from gendsl.runtime.native.entrywise import ENTRYWISE
-from gendsl.runtime.native.loops import Lazy, View, contiguous, literal, loops
+from gendsl.runtime.native.accesses import Access, access_of
+from gendsl.runtime.native.constants import Constants, plain_number
+from gendsl.runtime.native.entrywise import ENTRYWISE, template
+from gendsl.runtime.native.finish import finished, rooms
+from gendsl.runtime.native.loops import Lazy, View, contiguous, literal
+from gendsl.runtime.native.products import product_of
+from gendsl.runtime.native.spreading import spread
+from gendsl.runtime.native.statements import Item, Raw, Statement
+from gendsl.runtime.native.untranslated import NotNative
 from gendsl.runtime.tracing import Argument, Operation, Ref, Step, Tape, map_refs
 
-__all__ = ["CEmitter", "NotNative", "Operand"]
-
-Operand = View | Lazy | str
-"""An array, an expression, or a number."""
-
-FUSED = 12
-"""An expression over more arrays than this is computed before it is used."""
+__all__ = ["CEmitter", "NotNative", "Operand", "Pieces"]
 
 
-class NotNative(Exception):
-    """An operation has no translation to C; the message names it."""
+class Pieces:
+    """Zeros with arrays in them, not in memory yet.
+
+    Attributes:
+        shape: of the whole.
+        parts: arrays, and the same places of the whole by offset and strides.
+    """
+
+    def __init__(
+        self, shape: tuple[int, ...], parts: list[tuple[View, int, tuple[int, ...]]]
+    ) -> None:
+        """Take what is not zero."""
+        self.shape = shape
+        self.parts = parts
+
+
+Operand = View | str
+"""An array, or a number."""
+
+
+class _Code(list[Item]):
+    """Statements in order; text that is appended is raw C."""
+
+    def append(self, item: Item | str) -> None:
+        super().append(Raw(item) if isinstance(item, str) else item)
 
 
 class CEmitter:
@@ -36,29 +60,28 @@ class CEmitter:
     Attributes:
         code: the statements so far.
         constants: the arrays that the function is given.
-        room: how many numbers its workspace holds.
-        rooms: where in it each array starts, by its name.
+        sizes: how many numbers each array holds that statements write, by its name.
+        rooms: where in the workspace each of them starts, once all is finished.
+        room: how many numbers the workspace holds.
         included: functions that it calls, by name.
+        values_beside: what else was computed with the result of a step, for the next step.
     """
 
     def __init__(self, tape: Tape) -> None:
         """Count how often each result is used."""
         self.tape = tape
-        self.code: list[str] = []
-        self.constants: list[Tensor] = []
-        self.room = 0
-        self.rooms: dict[str, int] = {}
+        self.code = _Code()
+        self.constants = Constants()
+        self.sizes: dict[str, int] = {}
         self.included: dict[str, str] = {}
-        self.values: dict[int, Operand] = {0: _whole("x", tape.samples[0].shape)}
+        self.values_beside: dict[int, View] = {}
+        self.rooms: dict[str, int] = {}
+        self.room = 0
+        self.values: dict[int, Operand | Pieces] = {0: whole("x", tape.samples[0].shape)}
         self.uses: Counter[int] = Counter()
-        everything = [(s.args, s.kwargs) for s in tape.steps]
-        map_refs(everything, lambda r: self.uses.update([r.number]))
-        map_refs([tape.value, tape.gradient], lambda r: self.uses.update([r.number, r.number]))
-        self._held: dict[int, View] = {}
-
-    def arrays(self) -> list[str]:
-        """Declarations of the arrays in the workspace."""
-        return [f"double *restrict {name} = w + {at};" for name, at in self.rooms.items()]
+        self.makers: dict[str, Statement | None] = {}
+        for step in tape.steps:
+            map_refs((step.args, step.kwargs), lambda r: self.uses.update([r.number]))
 
     # Operands
 
@@ -66,134 +89,213 @@ class CEmitter:
         """What an argument of a step is in C."""
         match value:
             case Ref():
-                return self.values[value.number]
+                return self._settled(value.number)
             case Tensor() if value.dtype.is_complex:
                 raise NotNative("a complex number")
-            case Tensor() if value.numel() == 1 and value.dim() == 0:
-                return literal(value.item())
+            case Tensor() if value.dim() == 0:
+                return self.constants.number(value)
             case Tensor():
-                return self._constant(value)
-            case bool() | int() | float():
+                return self.constants.view(value)
+            case bool() | int() | float() if plain_number(value) or isinstance(value, int):
                 return literal(value)
+            case float():
+                return self.constants.scalar(value)
             case _:
                 raise NotNative(f"an argument of {type(value).__name__}")
 
-    def _constant(self, value: Tensor) -> View:
-        if id(value) not in self._held:
-            name = f"c{len(self.constants)}"
-            self.constants.append(value)
-            self._held[id(value)] = _whole(name, value.shape)
-        return self._held[id(value)]
+    def _settled(self, number: int) -> Operand:
+        """A result in memory."""
+        value = self.values[number]
+        if isinstance(value, Pieces):
+            out = self.new(value.shape)
+            self.assemble(out, value)
+            self.values[number] = value = out
+        return value
+
+    def pieces(self, value: Argument) -> Pieces | None:
+        """A result that is zero but for some arrays, if it is known to be."""
+        found = self.values.get(value.number) if isinstance(value, Ref) else None
+        return found if isinstance(found, Pieces) else None
+
+    def assemble(self, out: View, value: Pieces) -> None:
+        """Put arrays into zeros."""
+        counts = np.zeros(max(1, prod(out.shape)), np.int64)
+        for view, offset, strides in value.parts:
+            np.lib.stride_tricks.as_strided(
+                counts[offset:], view.shape, [8 * s for s in strides]
+            ).__iadd__(1)
+        disjoint = counts.max() <= 1
+        if not disjoint or counts.min() == 0:
+            self.fill(out, Lazy("0", (), out.shape))
+        for view, offset, strides in value.parts:
+            into = View(out.buffer, out.offset + offset, view.shape, strides)
+            if disjoint:
+                self.fill(into, view)
+            else:
+                self.fill(into, Lazy("({0} + {1})", (into, view), view.shape))
+
+    def into(self, out: View, value: Argument) -> None:
+        """Put a result where it belongs."""
+        pieces = self.pieces(value)
+        if pieces is not None:
+            self.assemble(out, pieces)
+        else:
+            self.fill(out, self.view(value).expanded(out.shape))
 
     def view(self, value: Argument) -> View:
         """An argument as an array in memory."""
         operand = self.operand(value)
         if isinstance(operand, View):
             return operand
-        if isinstance(operand, str):
-            operand = Lazy(operand, (), ())
-        return self.stored(operand)
+        return self.stored(Lazy(operand, (), ()))
 
     def new(self, shape: Sequence[int]) -> View:
         """Room for an array."""
-        name = f"w{self.room}_"
-        self.rooms[name] = self.room
-        self.room += max(1, prod(shape))
-        return _whole(name, shape)
+        name = f"w{len(self.sizes)}_"
+        self.sizes[name] = max(1, prod(shape))
+        return whole(name, shape)
 
     def stored(self, lazy: Lazy) -> View:
-        """An expression computed into memory."""
+        """An expression computed into memory of its own."""
         out = self.new(lazy.shape)
         self.fill(out, lazy)
         return out
+
+    def computed(self, op: str, operands: Sequence[Operand], shape: tuple[int, ...]) -> View:
+        """An operation on entries; axes along which nothing changes are left out."""
+        if op == "({0} / {1})" and isinstance(operands[1], View):
+            if self.constants.holds(operands[1]):
+                op, operands = "({0} * {1})", [operands[0], self.constants.inverse(operands[1])]
+        views = [o.expanded(shape) if not isinstance(o, str) else o for o in operands]
+        moving = [v for v in views if isinstance(v, View)]
+        own = (
+            tuple(n if any(v.strides[a] for v in moving) else 1 for a, n in enumerate(shape))
+            if prod(shape)
+            else shape
+        )
+        out = self.new(own)
+        self.fill(
+            out, Lazy(op, tuple(v if isinstance(v, str) else _cut(v, own) for v in views), own)
+        )
+        return out.expanded(shape)
 
     def fill(self, out: View, lazy: Lazy | View) -> None:
         """Compute an expression into a place of its shape."""
         if isinstance(lazy, View):
             lazy = Lazy("{0}", (lazy,), lazy.shape)
-        head, entries, tail = loops(out.shape, (out, *lazy.views))
-        self.code.append(f"{head}{entries[0]} = {lazy.code.format(*entries[1:])}; {tail}")
+        if not prod(out.shape):
+            return
+        args = tuple(v if isinstance(v, str) else access_of(v) for v in lazy.views)
+        self.add(Statement(lazy.code, access_of(out), args, out.shape))
+
+    def add(self, statement: Statement) -> None:
+        """One more statement, short axes of its loop unrolled."""
+        again = statement.out.buffer in self.makers
+        self.makers[statement.out.buffer] = None if again else statement
+        for part in spread(self, statement):
+            self.code.append(part)
 
     # Steps
 
-    def run(self, translate: Callable[[CEmitter, str, Step, int], Operand]) -> None:
+    def run(self, translate: Callable[[CEmitter, str, Step, int], Operand | Pieces]) -> None:
         """Translate every step."""
         for number, step in enumerate(self.tape.steps, start=1):
             name = _name(step.op)
-            if name in ENTRYWISE or name in ("clamp", "bitwise"):
-                result: Operand = self._entrywise(name, step, number)
+            if name == "add" and self._sum_of_pieces(step, number):
+                continue
+            if name in ENTRYWISE or name == "clamp":
+                op, args = template(name, step)
+                shape = self.shape(number)
+                self.values[number] = self.computed(op, [self.operand(a) for a in args], shape)
             else:
-                result = translate(self, name, step, number)
-            self.values[number] = result
+                self.values[number] = translate(self, name, step, number)
+
+    def _sum_of_pieces(self, step: Step, number: int) -> bool:
+        """Whether a sum of two arrays that are mostly zero could be left as it is."""
+        found = [self.pieces(a) for a in step.args[:2]]
+        if len(step.args) != 2 or any(p is None for p in found) or step.kwargs:
+            return False
+        one, other = found
+        assert one is not None
+        assert other is not None
+        if one.shape != other.shape or one.shape != self.shape(number):
+            return False
+        self.values[number] = Pieces(one.shape, one.parts + other.parts)
+        return True
+
+    def finish(self, outputs: Sequence[View]) -> list[str]:
+        """All statements in C, in parts; afterwards `rooms` and `room` are known."""
+        texts = finished(self.code, [v.buffer for v in outputs])
+        self.rooms, self.room = rooms([*texts, *(v.buffer for v in outputs)], self.sizes)
+        return texts
+
+    def arrays(self, pattern: str = "double *restrict {name} = w + {place};") -> list[str]:
+        """Declarations of the arrays in the workspace."""
+        return [pattern.format(name=name, place=at) for name, at in self.rooms.items()]
 
     def shape(self, number: int) -> tuple[int, ...]:
         """The shape of the result of a step."""
         return tuple(self.tape.samples[number].shape)
 
-    def _entrywise(self, name: str, step: Step, number: int) -> Operand:
-        lazy = self.combined(_template(name, step), step.args, self.shape(number))
-        if self.uses[number] == 1 and len(lazy.views) <= FUSED:
-            return lazy
-        return self.stored(lazy)
-
-    def combined(self, template: str, args: Sequence[Argument], shape: tuple[int, ...]) -> Lazy:
+    def combined(self, code: str, args: Sequence[Argument], shape: tuple[int, ...]) -> Lazy:
         """An expression of operands, each repeated to `shape`."""
-        codes: list[str] = []
-        views: list[View] = []
-        for argument in args:
-            if argument is None or isinstance(argument, (torch.dtype, str)):
-                continue
-            operand = self.operand(argument)
-            if isinstance(operand, Lazy) and (
-                prod(operand.shape) < prod(shape) or template.count(f"{{{len(codes)}}}") > 1
-            ):
-                operand = self.stored(operand)
-            if isinstance(operand, str):
-                codes.append(operand)
-            elif isinstance(operand, View):
-                codes.append(f"{{{len(views)}}}")
-                views.append(operand.expanded(shape))
-            else:
-                moved = [f"{{{len(views) + k}}}" for k in range(len(operand.views))]
-                codes.append(operand.code.format(*moved))
-                views += [v.expanded(shape) for v in operand.views]
-        return Lazy(template.format(*codes), tuple(views), shape)
+        return Lazy(code, tuple(self.view(a).expanded(shape) for a in args), shape)
 
-    def reduced(self, value: Argument, axes: Sequence[int], start: str, update: str) -> View:
-        """A reduction over `axes`; `update` combines ``s`` with the entry ``{0}``."""
-        operand = self.operand(value)
-        if isinstance(operand, str):
-            operand = Lazy(operand, (), ())
-        if isinstance(operand, View):
-            operand = Lazy("{0}", (operand,), operand.shape)
-        return self.reduced_lazy(operand, axes, start, update)
+    def reduced(self, value: Argument, axes: Sequence[int], fold: str) -> View:
+        """A reduction over `axes`, which are gone."""
+        return self.folded(self.view(value), axes, fold)
 
-    def reduced_lazy(self, operand: Lazy, axes: Sequence[int], start: str, update: str) -> View:
-        """The same of an expression."""
-        rank = len(operand.shape)
+    def folded(self, view: View, axes: Sequence[int], fold: str) -> View:
+        """The same of an array."""
+        rank = len(view.shape)
         gone = {a % rank for a in axes} if rank else set()
         kept = [a for a in range(rank) if a not in gone]
-        out = self.new([operand.shape[a] for a in kept])
-        outer = [_along(v, kept) for v in operand.views]
-        head, entries, tail = loops(out.shape, (out, *outer), "o", "")
-        inner_axes = sorted(gone)
-        inner = [
-            View(
-                f"(&{e})",
-                0,
-                tuple(v.shape[a] for a in inner_axes),
-                tuple(v.strides[a] for a in inner_axes),
-            )
-            for e, v in zip(entries[1:], operand.views, strict=True)
-        ]
-        pragma = "#pragma omp simd reduction(+:s)" if update == "s += {0};" else ""
-        sizes = tuple(operand.shape[a] for a in inner_axes)
-        into, deep, end = loops(sizes, inner, "r", pragma)
-        body = update.format(operand.code.format(*deep))
-        self.code.append(
-            f"{head}{{ double s = {start}; {into}{body} {end} {entries[0]} = s; }}{tail}"
-        )
+        out = self.new([view.shape[a] for a in kept])
+        if not prod(view.shape):
+            start = {"sum": "0", "prod": "1", "max": "(-INFINITY)", "min": "INFINITY"}[fold]
+            self.fill(out, Lazy(start, (), out.shape))
+            return out
+        again = prod(view.shape[a] for a in gone if view.strides[a] == 0) if fold != "prod" else 1
+        still = {a for a in gone if view.shape[a] > 1 and (view.strides[a] or fold == "prod")}
+        used = [a for a in range(rank) if a in kept or a in still]
+        cut = _along(view, used)
+        target = out
+        if again > 1 and fold == "sum":
+            target = self.new(out.shape)
+        strides = iter(target.strides)
+        into = [0 if a in still else next(strides) for a in used]
+        if not still:
+            self.fill(target, cut)
+        else:
+            self._fold(Access(target.buffer, 0, tuple(into)), cut, fold)
+        if target is not out:
+            self.fill(out, Lazy("({0} * {1})", (target, literal(again)), out.shape))
         return out
+
+    def _fold(self, into: Access, view: View, fold: str) -> None:
+        strides = tuple(0 if n == 1 else s for n, s in zip(view.shape, into.strides, strict=True))
+        out = Access(into.buffer, into.offset, strides)
+        maker = self.makers.get(view.buffer)
+        if fold == "sum" and maker is not None and not maker.fold:
+            product = product_of(self, maker, access_of(view), view.shape, out)
+            if product is not None:
+                self.code.append(product)
+                return
+        self.add(Statement("{0}", out, (access_of(view),), view.shape, fold))
+
+
+SAME = {
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "bitwise_not": "logical_not",
+    "true_divide": "div",
+}
+"""Operations that differ from another in nothing that counts here."""
+
+
+def _cut(view: View, shape: tuple[int, ...]) -> View:
+    """Some axes of an array at their first place."""
+    return View(view.buffer, view.offset, shape, view.strides)
 
 
 def _along(view: View, axes: Sequence[int]) -> View:
@@ -205,7 +307,8 @@ def _along(view: View, axes: Sequence[int]) -> View:
     )
 
 
-def _whole(name: str, shape: Sequence[int]) -> View:
+def whole(name: str, shape: Sequence[int]) -> View:
+    """All of a buffer."""
     return View(name, 0, tuple(shape), contiguous(shape))
 
 
@@ -214,37 +317,5 @@ def _name(op: Operation) -> str:
     position = getattr(op, "position", None)
     schema = op.op._schema if position is not None else op._schema
     name = str(schema.name).removeprefix("aten::").removeprefix("_")
-    bits = {"bitwise_and": "logical_and", "bitwise_or": "logical_or", "bitwise_not": "logical_not"}
-    name = bits.get(name, name)
+    name = SAME.get(name, name)
     return name if position is None else f"{name}:{position}"
-
-
-def _template(name: str, step: Step) -> str:
-    """The expression of an operation, its special arguments taken into account."""
-    if step.kwargs.get("alpha", 1) != 1 or (name in ("add", "sub") and len(step.args) > 2):
-        raise NotNative(f"{name} with a factor")
-    if name == "div" and "rounding_mode" in step.kwargs:
-        raise NotNative("rounding division")
-    if name == "softplus" and len(step.args) > 1:
-        raise NotNative("softplus with parameters")
-    if name == "pow" and isinstance(step.args[1], (int, float)):
-        powers = {
-            2: "({0} * {0})",
-            3: "({0} * {0} * {0})",
-            -1: "(1 / {0})",
-            -2: "(1 / ({0} * {0}))",
-            0.5: "sqrt({0})",
-            -0.5: "(1 / sqrt({0}))",
-        }
-        return powers.get(step.args[1], "pow({0}, {1})")
-    if name == "clamp":
-        low, high = ((*step.args[1:], None, None))[:2]
-        low, high = step.kwargs.get("min", low), step.kwargs.get("max", high)
-        code = "{0}"
-        for bound, sign in ((low, "<"), (high, ">")):
-            if isinstance(bound, (int, float)):
-                code = f"gen_{'max' if sign == '<' else 'min'}({code}, {literal(bound)})"
-            elif bound is not None:
-                raise NotNative("clamp between tensors")
-        return code
-    return ENTRYWISE[name]

@@ -2,7 +2,59 @@
 
 from __future__ import annotations
 
-__all__ = ["ENTRYWISE", "PREAMBLE"]
+from collections.abc import Callable
+
+import torch
+
+from gendsl.runtime.native.loops import literal
+from gendsl.runtime.native.preamble import PREAMBLE
+from gendsl.runtime.native.untranslated import NotNative
+from gendsl.runtime.tracing import Argument, Step
+
+__all__ = ["COMPOSITES", "ENTRYWISE", "PREAMBLE", "Compute", "template"]
+
+Compute = Callable[..., str]
+"""Computes an expression of operands, unless that was done before; the name of its result."""
+
+
+def _decay(do: Compute, x: str) -> str:
+    """exp(-|x|), which never overflows."""
+    return do("exp(-fabs({0}))", x)
+
+
+def _softplus(do: Compute, x: str) -> str:
+    return do("({0} + {1})", do("({0} > 0 ? {0} : 0)", x), do("log1p({0})", _decay(do, x)))
+
+
+def _log_sigmoid(do: Compute, x: str) -> str:
+    return do("({0} - {1})", do("({0} < 0 ? {0} : 0)", x), do("log1p({0})", _decay(do, x)))
+
+
+def _sigmoid(do: Compute, x: str) -> str:
+    decay = _decay(do, x)
+    share = do("(1 / (1 + {0}))", decay)
+    return do("({0} < 0 ? {1} : {2})", x, do("({0} * {1})", decay, share), share)
+
+
+def _reverse(do: Compute, x: str) -> str:
+    """sigmoid(-x)."""
+    decay = _decay(do, x)
+    share = do("(1 / (1 + {0}))", decay)
+    return do("({0} < 0 ? {2} : {1})", x, do("({0} * {1})", decay, share), share)
+
+
+COMPOSITES: dict[str, Callable[..., str]] = {
+    "@softplus": _softplus,
+    "@sigmoid": _sigmoid,
+    "@log_sigmoid": _log_sigmoid,
+    "@softplus_backward": lambda do, g, x: do("({0} * {1})", g, _sigmoid(do, x)),
+    "@log_sigmoid_backward": lambda do, g, x, *_: do("({0} * {1})", g, _reverse(do, x)),
+    "@cross_entropy": lambda do, x, y, *_: do("({0} - {1} * {2})", _softplus(do, x), x, y),
+    "@xlogy": lambda do, x, y: do(
+        "({0} == 0 ? ({1} == {1} ? 0 : {1}) : {0} * {2})", x, y, do("log({0})", y)
+    ),
+}
+"""Operations of several steps that others may share."""
 
 ENTRYWISE: dict[str, str] = {
     "add": "({0} + {1})",
@@ -32,40 +84,40 @@ ENTRYWISE: dict[str, str] = {
     "erfc": "erfc({0})",
     "floor": "floor({0})",
     "ceil": "ceil({0})",
-    "lgamma": "lgamma({0})",
+    "lgamma": "gen_lgamma({0})",
     "digamma": "gen_digamma({0})",
     "special_log_ndtr": "gen_log_ndtr({0})",
     "special_erfcx": "gen_erfcx({0})",
-    "sgn": "(({0} > 0) - ({0} < 0))",
-    "sign": "(({0} > 0) - ({0} < 0))",
-    "sigmoid": "(1 / (1 + exp(-{0})))",
+    "sgn": "({0} > 0 ? 1.0 : ({0} < 0 ? -1.0 : {0}))",
+    "sign": "({0} > 0 ? 1.0 : ({0} < 0 ? -1.0 : {0}))",
+    "sigmoid": "@sigmoid",
     "relu": "({0} <= 0 ? 0 : {0})",
-    "maximum": "({0} > {1} || isnan({0}) ? {0} : {1})",
-    "minimum": "({0} < {1} || isnan({0}) ? {0} : {1})",
+    "maximum": "gen_max({0}, {1})",
+    "minimum": "gen_min({0}, {1})",
     "pow": "pow({0}, {1})",
     "square": "({0} * {0})",
     "where": "({0} != 0 ? {1} : {2})",
     "masked_fill": "({1} != 0 ? {2} : {0})",
-    "ge": "({0} >= {1})",
-    "gt": "({0} > {1})",
-    "le": "({0} <= {1})",
-    "lt": "({0} < {1})",
-    "eq": "({0} == {1})",
-    "ne": "({0} != {1})",
-    "logical_and": "({0} != 0 && {1} != 0)",
-    "logical_or": "({0} != 0 || {1} != 0)",
-    "logical_not": "({0} == 0)",
-    "isnan": "(isnan({0}) != 0)",
-    "isinf": "(isinf({0}) != 0)",
-    "xlogy": "gen_xlogy({0}, {1})",
-    "softplus": "gen_softplus({0})",
+    "ge": "({0} >= {1} ? 1.0 : 0.0)",
+    "gt": "({0} > {1} ? 1.0 : 0.0)",
+    "le": "({0} <= {1} ? 1.0 : 0.0)",
+    "lt": "({0} < {1} ? 1.0 : 0.0)",
+    "eq": "({0} == {1} ? 1.0 : 0.0)",
+    "ne": "({0} != {1} ? 1.0 : 0.0)",
+    "logical_and": "(({0} != 0 ? 1.0 : 0.0) * ({1} != 0 ? 1.0 : 0.0))",
+    "logical_or": "(1 - ({0} != 0 ? 0.0 : 1.0) * ({1} != 0 ? 0.0 : 1.0))",
+    "logical_not": "({0} == 0 ? 1.0 : 0.0)",
+    "isnan": "({0} != {0} ? 1.0 : 0.0)",
+    "isinf": "(fabs({0}) == INFINITY ? 1.0 : 0.0)",
+    "xlogy": "@xlogy",
+    "softplus": "@softplus",
     "sigmoid_backward": "({0} * {1} * (1 - {1}))",
     "tanh_backward": "({0} * (1 - {1} * {1}))",
-    "log_sigmoid_backward": "({0} / (1 + exp({1})))",
+    "log_sigmoid_backward": "@log_sigmoid_backward",
     "threshold_backward": "({1} <= {2} ? 0 : {0})",
-    "binary_cross_entropy_with_logits": "(gen_softplus({0}) - {0} * {1})",
-    "softplus_backward": "({0} / (1 + exp(-{1})))",
-    "log_sigmoid_forward:0": "(-gen_softplus(-{0}))",
+    "binary_cross_entropy_with_logits": "@cross_entropy",
+    "softplus_backward": "@softplus_backward",
+    "log_sigmoid_forward:0": "@log_sigmoid",
     "log_sigmoid_forward:1": "0",
     "remainder": "({0} - floor({0} / {1}) * {1})",
     "trunc": "trunc({0})",
@@ -74,39 +126,70 @@ ENTRYWISE: dict[str, str] = {
     "atan2": "atan2({0}, {1})",
     "asin": "asin({0})",
     "acos": "acos({0})",
+    "asinh": "asinh({0})",
+    "acosh": "acosh({0})",
+    "atanh": "atanh({0})",
+    "exp2": "exp2({0})",
+    "hypot": "hypot({0}, {1})",
+    "i0": "(gen_bessel({0}, 0) * exp(fabs({0})))",
+    "special_i0e": "gen_bessel({0}, 0)",
+    "special_i1": "(gen_bessel({0}, 1) * exp(fabs({0})))",
+    "special_i1e": "gen_bessel({0}, 1)",
 }
 """By the name of the ATen operation; arguments in its order."""
 
-PREAMBLE = """
-#include <math.h>
-#include <string.h>
 
-static double gen_digamma(double x) {
-  double r = 0;
-  if (x <= 0) {
-    if (floor(x) == x) return NAN;
-    r -= M_PI / tan(M_PI * x);
-    x = 1 - x;
-  }
-  while (x < 12) { r -= 1 / x; x += 1; }
-  double f = 1 / (x * x);
-  return r + log(x) - 0.5 / x - f * (1.0/12 - f * (1.0/120 - f * (1.0/252 - f * (1.0/240
-    - f * (5.0/660 - f * (691.0/32760 - f / 12))))));
+BOUNDS = ("gen_max", "gen_min")
+POWERS = {
+    0.5: "sqrt({0})",
+    2: "({0} * {0})",
+    3: "({0} * {0} * {0})",
+    4: "(({0} * {0}) * ({0} * {0}))",
+    -0.5: "(1 / sqrt({0}))",
+    -1: "(1 / {0})",
+    -2: "(1 / ({0} * {0}))",
+    -3: "(1 / ({0} * {0} * {0}))",
 }
-static double gen_erfcx(double x) {
-  if (x < 25) return exp(x * x) * erfc(x);
-  double f = 0.5 / (x * x);
-  return M_2_SQRTPI / 2 / x * (1 - f * (1 - 3 * f * (1 - 5 * f * (1 - 7 * f))));
-}
-static inline double gen_log_ndtr(double x) {
-  double t = x * M_SQRT1_2;
-  return x < -1 ? log(gen_erfcx(-t) / 2) - t * t : log1p(-erfc(t) / 2);
-}
-static inline long gen_wrap(long i, long n) { return i < 0 ? i + n : i; }
-static inline double gen_max(double a, double b) { return isnan(a) || a > b ? a : b; }
-static inline double gen_min(double a, double b) { return isnan(a) || a < b ? a : b; }
-static inline double gen_xlogy(double x, double y) {
-  return isnan(y) ? NAN : x == 0 ? 0 : x * log(y);
-}
-static inline double gen_softplus(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
-"""
+
+
+def template(name: str, step: Step) -> tuple[str, list[Argument]]:
+    """The expression of an operation and its operands, special arguments taken into account.
+
+    Raises:
+        NotNative: they have no translation.
+    """
+    if step.kwargs.get("alpha", 1) != 1 or (name in ("add", "sub") and len(step.args) > 2):
+        raise NotNative(f"{name} with a factor")
+    if name == "div" and step.kwargs.get("rounding_mode") is not None:
+        return _rounded(step.kwargs["rounding_mode"]), list(step.args[:2])
+    if name in ("softplus", "softplus_backward") and any(
+        a not in (1, 20) for a in step.args[1 if name == "softplus" else 2 :]
+    ):
+        raise NotNative("softplus with parameters")
+    if name == "clamp":
+        return _clamp(step)
+    args = [a for a in step.args if a is not None and not isinstance(a, (torch.dtype, str))]
+    if name == "pow" and isinstance(args[1], (int, float)) and args[1] in POWERS:
+        return POWERS[args[1]], args[:1]
+    if name == "softplus_backward":
+        return ENTRYWISE[name], args[:2]
+    if name == "softplus":
+        return ENTRYWISE[name], args[:1]
+    return ENTRYWISE[name], args
+
+
+def _rounded(mode: str) -> str:
+    return {"floor": "floor({0} / {1})", "trunc": "trunc({0} / {1})"}[mode]
+
+
+def _clamp(step: Step) -> tuple[str, list[Argument]]:
+    low, high = (*step.args[1:], None, None)[:2]
+    bounds = (step.kwargs.get("min", low), step.kwargs.get("max", high))
+    code, args = "{0}", [step.args[0]]
+    for bound, function in zip(bounds, BOUNDS, strict=True):
+        if isinstance(bound, (int, float)):
+            code = f"{function}({code}, {literal(bound)})"
+        elif bound is not None:
+            code = f"{function}({code}, {{{len(args)}}})"
+            args.append(bound)
+    return code, args

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import torch
-from torch import Tensor
 
 from gendsl.runtime.native.emit import CEmitter, NotNative
 from gendsl.runtime.native.loops import View, literal
@@ -35,21 +34,18 @@ def function_source(name: str, tape: Tape) -> str:
     emitter = CEmitter(tape)
     with torch.no_grad():
         emitter.run(translate)
-        gradient = emitter.operand(tape.gradient)
-        assert not isinstance(gradient, str)  # it is a vector
+        gradient = emitter.view(tape.gradient)
         emitter.fill(View("g", 0, gradient.shape, (1,)), gradient)
-    if emitter.room + sum(t.numel() for t in emitter.constants) > MAX_ROOM:
+    texts = emitter.finish([View("g", 0, gradient.shape, (1,))])
+    constants = emitter.constants.finished()
+    if emitter.room + sum(a.size for a in constants) > MAX_ROOM:
         raise NotNative("its workspace would be too large")
-    held = [_array(f"c{k}", t) for k, t in enumerate(emitter.constants)]
+    held = emitter.constants.declarations("static {type} {name}[] = {{@{place}}};")
+    for place, array in enumerate(constants):
+        numbers = ", ".join(literal(v) if array.dtype.kind == "f" else str(v) for v in array)
+        held = [line.replace(f"{{@{place}}}", f"{{{numbers or 0}}}") for line in held]
     room = f"double w[{max(1, emitter.room)}];"
-    body = PRAGMA.sub("", "\n".join([*held, room, *emitter.arrays(), *emitter.code]))
+    body = PRAGMA.sub("", "\n".join([*held, room, *emitter.arrays(), *texts]))
     return (
         f"static inline void {name}(const double *restrict x, double *restrict g) {{\n{body}\n}}\n"
-    )
-
-
-def _array(name: str, value: Tensor) -> str:
-    entries = [literal(v) for v in value.detach().double().flatten().tolist()]
-    return (
-        f"static const double {name}[{max(1, len(entries))}] = {{{', '.join(entries or ['0'])}}};"
     )

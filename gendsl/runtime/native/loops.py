@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf, isnan, prod
 
-__all__ = ["Lazy", "View", "contiguous", "literal", "loops"]
+__all__ = ["Lazy", "View", "contiguous", "literal", "loops", "merged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Lazy:
     """An expression over entries of arrays, not computed yet; ``{0}`` is the first's entry."""
 
     code: str
-    views: tuple[View, ...]
+    views: tuple[View | str, ...]
     shape: tuple[int, ...]
 
 
@@ -60,7 +60,7 @@ def literal(number: float) -> str:
     return f"({value!r})"
 
 
-def _merged(
+def merged(
     shape: Sequence[int], strides: Sequence[Sequence[int]]
 ) -> tuple[list[int], list[list[int]]]:
     """Fewer, longer axes that visit the same entries in the same order."""
@@ -90,7 +90,7 @@ def loops(
     pragma: str = "#pragma omp simd",
 ) -> tuple[str, list[str], str]:
     """Loops over `shape`: their opening, the entry of each view inside, and their end."""
-    sizes, strides = _merged(shape, [v.strides for v in views])
+    sizes, strides = merged(shape, [v.strides for v in views])
     names = [f"{prefix}{k}" for k in range(len(sizes))]
     head = ""
     for k, (name, size) in enumerate(zip(names, sizes, strict=True)):

@@ -10,13 +10,13 @@ from gendsl.runtime.native.loops import Lazy, literal
 from gendsl.runtime.native.views import Handler
 from gendsl.runtime.tracing import Argument, Step
 
-__all__ = ["INTEGRATIONS", "SOLVERS"]
+__all__ = ["INTEGRATIONS", "SOLVERS", "packed"]
 
 SOLVERS: dict[str, str] = {}
 """The C of each solver, by key."""
 
 
-def _packed(c: CEmitter, value: Argument) -> str:
+def packed(c: CEmitter, value: Argument) -> str:
     """An array whose numbers lie one after the other, as a pointer."""
     view = c.view(value)
     if not view.packed:
@@ -32,7 +32,7 @@ def _integration(function: str) -> Handler:
         if key not in SOLVERS:
             raise NotNative("a right-hand side that is not compiled")
         c.included[key] = SOLVERS[key]
-        pointers = [_packed(c, a) for a in arrays]
+        pointers = [packed(c, a) for a in arrays]
         batch, count = c.view(arrays[2]).shape
         options = [literal(rtol), literal(atol), str(int(most))]
         out = c.new(c.shape(number))

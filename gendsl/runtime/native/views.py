@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from gendsl.runtime.native.emit import CEmitter, Operand
+from gendsl.runtime.native.emit import CEmitter, Operand, Pieces
 from gendsl.runtime.native.loops import Lazy, View, contiguous
 from gendsl.runtime.tracing import Ref, Step
 
 __all__ = ["VIEWS", "Handler", "axis_of"]
 
-Handler = Callable[[CEmitter, Step, int], Operand]
+Handler = Callable[[CEmitter, Step, int], Operand | Pieces]
 
 
 def axis_of(axis: int, rank: int) -> int:
@@ -102,7 +102,7 @@ def _same(c: CEmitter, step: Step, number: int) -> Operand:
     source = step.args[0]
     floating = isinstance(source, Ref) and c.tape.samples[source.number].dtype.is_floating_point
     if whole and floating:
-        return c.stored(c.combined("trunc({0})", step.args[:1], c.shape(number)))
+        return c.computed("trunc({0})", [before], c.shape(number))
     return before
 
 
@@ -115,6 +115,6 @@ VIEWS: dict[str, Handler] = {
     "slice": _slice,
     "select": _select,
     "flip": _flip,
-    **dict.fromkeys(("to_copy", "to", "real"), _same),
+    **dict.fromkeys(("to_copy", "to", "real", "detach", "alias", "clone"), _same),
 }
 """By the name of the ATen operation."""

@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 from gendsl.runtime.native import NotNative
 from gendsl.runtime.native.build import loaded
-from gendsl.runtime.native.entrywise import PREAMBLE
 from gendsl.runtime.native.functions import function_source
+from gendsl.runtime.native.preamble import PREAMBLE
 from gendsl.runtime.native.solvers import SOLVERS
 from gendsl.runtime.odes.source import solver_source
 from gendsl.runtime.tapes import Both, runner

@@ -23,6 +23,7 @@ from torch.distributions import Distribution
 
 from gendsl.runtime.odes import stepping
 from gendsl.runtime.odes.rhs import RIGHT_SIDES, RightSide, Slope, right_side
+from gendsl.runtime.shapes import broadcast_shapes
 from gendsl.runtime.tracing import Untraceable
 
 __all__ = ["odeint"]
@@ -75,7 +76,7 @@ def odeint(
     events = [ranks[0], 0, 1, *ranks[1:]]
     own = [tuple(v.shape[v.dim() - r :]) for v, r in zip(values, events, strict=True)]
     batches = [v.shape[: v.dim() - r] for v, r in zip(values, events, strict=True)]
-    batch = torch.broadcast_shapes(*batches)
+    batch = broadcast_shapes(*batches)
     if known_times:
         _verify_times(values[1], values[2])
     try:

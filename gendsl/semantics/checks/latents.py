@@ -6,6 +6,7 @@ from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.ir.laws import traits_of
 from gendsl.ir.traversal import references, variable_expressions
+from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.semantics.narrowing import narrowing
 from gendsl.semantics.report import Report
 from gendsl.semantics.supports import is_discrete, is_finite
@@ -34,17 +35,25 @@ def check(model: ir.Model, report: Report) -> None:
         _refuse_atoms(variable, report)
         if countable(variable):
             _refuse_countable(variable, model, report)
-        elif is_discrete(variable.type.support) and variable.type.event:
+        elif is_discrete(variable.type.support) and _is_joint(variable):
             report.error(
                 "GD911",
-                f"`{variable.name}` is a discrete latent with an event shape; this is part of "
-                "the language, but this version cannot sum it out yet",
+                f"`{variable.name}` is a discrete latent whose entries one law draws together; "
+                "this is part of the language, but this version cannot sum it out yet",
                 variable.span,
                 help=f"declare a plate for its entries: `{variable.name}[entry]`",
             )
         elif is_discrete(variable.type.support):
             _check_values(variable, report)
     _check_missing(model, report)
+
+
+def _is_joint(variable: ir.Variable) -> bool:
+    """Whether entries of a variable are not independent draws."""
+    if not variable.type.event:
+        return False
+    laws = [e.distribution for e in variable.equations if e.distribution is not None]
+    return any(x.parts or DISTRIBUTIONS[x.name].event_dim for x in laws)
 
 
 def _refuse_atoms(variable: ir.Variable, report: Report) -> None:

@@ -1,0 +1,77 @@
+"""The options that say how to infer: ``--infer``, the options of every method, ``--treat``."""
+
+from __future__ import annotations
+
+import argparse
+
+from gendsl.commands.arguments import Parser, UsageError, number
+from gendsl.library.methods import METHODS, TREATMENTS, OptionSpec
+
+__all__ = ["asked_options", "declare_methods", "declare_treatments", "treatments"]
+
+
+def _every_option() -> dict[str, tuple[OptionSpec, list[str]]]:
+    """Every option of every method but the seed, with the methods that have it."""
+    found: dict[str, tuple[OptionSpec, list[str]]] = {}
+    for method in METHODS.values():
+        for option in method.options:
+            if option.name != "seed":
+                found.setdefault(option.name, (option, []))[1].append(method.name)
+    return found
+
+
+def declare_methods(parser: Parser, *, defaults: bool = True) -> None:
+    """Add the method and its options to a command; `defaults` are those of a fit."""
+    parser.choices.add_argument(
+        "--infer",
+        metavar="METHOD",
+        help=f"{', '.join(METHODS)}; else what the file's `infer` says, else what suits the model",
+    )
+    for name, (option, methods) in _every_option().items():
+        told = defaults and option.default is not None
+        default = f" ({option.default:g} by default)" if told else ""
+        parser.choices.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"option_{name}",
+            type=number(option.lower, option.upper, integer=option.integer),
+            metavar="N" if option.integer else "X",
+            help=f"{', '.join(methods)}: {option.meaning}{default}",
+        )
+
+
+def declare_treatments(parser: Parser) -> None:
+    """Add ``--treat`` to a command."""
+    parser.choices.add_argument(
+        "--treat",
+        metavar="NAME=HOW",
+        action="append",
+        default=[],
+        help=f"what to do with one variable, or with * for all: {', '.join(TREATMENTS)}; may be "
+        "repeated",
+    )
+
+
+def asked_options(arguments: argparse.Namespace) -> dict[str, float]:
+    """The options of methods that were given."""
+    return {
+        name.removeprefix("option_"): value
+        for name, value in vars(arguments).items()
+        if name.startswith("option_") and value is not None
+    }
+
+
+def treatments(given: list[str]) -> dict[str, str]:
+    """What ``--treat`` says.
+
+    Raises:
+        UsageError: an entry without ``=``, or a name that is given twice.
+    """
+    found: dict[str, str] = {}
+    for entry in given:
+        name, equals, treatment = (part.strip() for part in entry.partition("="))
+        if not (name and equals and treatment):
+            raise UsageError(f"--treat {entry}: expected NAME=HOW, such as alpha=sampled")
+        if name in found:
+            raise UsageError(f"--treat: `{name}` is given twice")
+        found[name] = treatment
+    return found

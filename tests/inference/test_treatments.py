@@ -1,0 +1,66 @@
+"""What a caller asks to be done with single variables."""
+
+from __future__ import annotations
+
+import pytest
+
+import gendsl
+from gendsl.compiler import replan
+from gendsl.diagnostics import CompileError
+
+TEXT = """model Groups
+plate g
+latent mu ~ Normal(0, 1)
+latent tau ~ HalfNormal(1)
+latent theta[g] ~ Normal(mu, tau)
+observe y[g] ~ StudentT(4, theta, 1)
+"""
+MODEL = gendsl.compile(TEXT)
+
+WRONG = {
+    ("theta", "center"): (
+        "<text>: error[GD614]: no treatment is called `center`\nhelp: did you mean `centred`?"
+    ),
+    ("thetta", "centred"): (
+        "<text>: error[GD614]: the model has no variable `thetta`\nhelp: did you mean `theta`?"
+    ),
+    ("mu", "noncentred"): (
+        "<text>:3:8: error[GD614]: `mu` cannot be non-centred: it is not of a location-scale "
+        "family with an unknown scale\n  3 | latent mu ~ Normal(0, 1)\n    |        ^^\n"
+        "help: write it as a `let` of a standard variable"
+    ),
+    ("tau", "marginalised"): (
+        "<text>:4:8: error[GD614]: `tau` cannot be marginalised: given all else, its law is of "
+        "no family that is known to be conjugate\n  4 | latent tau ~ HalfNormal(1)\n"
+        "    |        ^^^\nhelp: leave it to the plan"
+    ),
+    ("theta", "rows"): (
+        "<text>:5:8: error[GD614]: `theta` cannot be weighed by rows: it is not observed\n"
+        "  5 | latent theta[g] ~ Normal(mu, tau)\n    |        ^^^^^\n"
+        "help: name an observed variable"
+    ),
+    ("y", "sampled"): (
+        "<text>:6:9: error[GD614]: `y` cannot be sampled: it is no continuous latent, but "
+        "observed\n  6 | observe y[g] ~ StudentT(4, theta, 1)\n    |         ^\n"
+        "help: name a continuous latent"
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "treatment"), list(WRONG))
+def test_messages(name, treatment):
+    with pytest.raises(CompileError) as raised:
+        MODEL.fit({"y": [0.0]}, treat={name: treatment})
+
+    assert str(raised.value) == WRONG[name, treatment]
+
+
+def test_the_form_of_a_latent_is_the_callers_choice():
+    checked = MODEL.compiled.checked
+
+    assert replan(checked).plan.noncentred == ("theta",)
+    assert replan(checked, treat={"theta": "centred"}).plan.noncentred == ()
+    assert replan(checked, treat={"*": "centred"}).plan.noncentred == ()
+    kept = replan(checked, treat={"*": "centred", "theta": "noncentred"}).plan
+    assert kept.noncentred == ("theta",)
+    assert kept.treat == {"*": "centred", "theta": "noncentred"}
