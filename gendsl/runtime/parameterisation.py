@@ -6,7 +6,9 @@ and scale follow them. In between a member is best centred in part. Where the da
 precision `r` to a standardised value, whose own is 1, the degree ``r / (1 + r)`` takes away its
 dependence on the location (Papaspiliopoulos, Roberts and Sköld, A general framework for the
 parametrization of hierarchical models, Statistical Science 2007, section 4). The pilot draws from
-the non-centred form, and `r` is the curvature of the potential there, less 1.
+the non-centred form, and `r` is the curvature of the potential there, less 1. A low quantile of it
+counts: where the scale may be small as well, the data may say little, and any centring would bring
+the funnel back.
 """
 
 from __future__ import annotations
@@ -32,8 +34,11 @@ PILOT_WARMUP, PILOT_DRAWS = 150, 50
 SLIGHT, NEARLY = 0.1, 0.9
 """Degrees below the first count as 0, above the second as 1."""
 
-WORTHWHILE = 0.3
+WORTHWHILE = 0.5
 """A latent none of whose members has a greater degree stays non-centred."""
+
+LOW = 0.1
+"""The quantile over draws of what the data add."""
 
 NUDGE = 1e-4
 """Of a coordinate, for the difference of two gradients."""
@@ -113,21 +118,22 @@ def _places(density: Density) -> Iterator[tuple[str, slice]]:
 
 
 def _curvatures(potential: Potential, draws: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """The mean second derivative of the potential by each coordinate of `own`; 0 for others.
+    """A low quantile of the second derivative by each coordinate of `own`; 0 for others.
 
     A difference of gradients along random signs, one direction a draw (Hutchinson's estimate of a
     diagonal): exact where the coordinates do not meet in the likelihood.
     """
     rng = np.random.default_rng(0)
-    total, count = np.zeros(potential.size), 0
+    found = []
     for draw in draws:
         signs = np.where(rng.random(potential.size) < 0.5, -1.0, 1.0) * own
         with np.errstate(all="ignore"):
             ahead, behind = (potential(draw + s * NUDGE * signs)[1] for s in (1, -1))
         change = signs * (ahead - behind) / (2 * NUDGE)
         if np.isfinite(change).all():
-            total, count = total + change, count + 1
-    return total / max(1, count)
+            found.append(change)
+    low: np.ndarray = np.quantile(found, LOW, axis=0) if found else np.zeros(potential.size)
+    return low
 
 
 def parameterised(plan: Plan, form: Form) -> Plan:

@@ -104,6 +104,37 @@ def test_what_is_not_positive_definite_is_not_a_number(name, native, monkeypatch
     assert np.isfinite(moments(of, entries, vector)).all()  # nothing is left of it
 
 
+@pytest.mark.parametrize("native", ["1", "0"])
+def test_what_is_lost_to_rounding_is_not_a_number(native, monkeypatch):
+    """A random walk of steps q, seen with noise 1, expanded around values that are no walk."""
+    monkeypatch.setenv("GENDSL_NATIVE", native)
+    size = 200
+    steps = np.diff(np.eye(size), axis=0)
+    rows, columns = np.nonzero(np.tril(steps.T @ steps + np.eye(size)))
+    of = system(size, rows, columns)
+    seen, start = RNG.normal(size=(2, size))
+    finite = []
+    for log_q in (0.0, -4.0, -8.0, -11.0, -14.0, -16.0, -18.0, -20.0, -30.0):
+        weight = np.exp(-2 * log_q)
+        whole = weight * steps.T @ steps + np.eye(size)
+        for origin in (start, np.zeros(size)):
+            around = -weight * steps.T @ (steps @ origin) + seen - origin
+            constant = (
+                -weight * np.sum((steps @ origin) ** 2) / 2 - np.sum((seen - origin) ** 2) / 2
+            )
+            found = constant + moments(of, whole[rows, columns], around)[0]
+            walks = np.minimum.outer(np.arange(size), np.arange(size)) / weight + np.eye(size)
+            basis = np.linalg.solve(walks, np.stack([seen, np.ones(size)], 1))
+            info = basis[:, 1].sum()
+            square = seen @ basis[:, 0] - basis[:, 0].sum() ** 2 / info
+            logs = np.linalg.slogdet(walks)[1] + np.log(info) + (size - 1) * 2 * -log_q
+            if np.isfinite(found):
+                assert abs(found + square / 2 + logs / 2) < 0.05
+                finite.append(log_q)
+    assert len(set(finite)) >= 6
+    assert min(finite) > -18
+
+
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_products_tell_every_entry(name):
     whole, rows, columns, entries = precision_of(name)

@@ -14,6 +14,10 @@ __all__ = ["draws_plainly", "moments_plainly"]
 
 Arrays = tuple[np.ndarray, ...]
 
+PIVOT, SQUARE = 1e-13, 1e13
+"""A pivot this small beside its entry of P is nothing but rounding error, and so is a density that
+a quadratic form as large has to cancel."""
+
 
 @dataclass(frozen=True)
 class _Layout:
@@ -40,7 +44,7 @@ def _layout(indices: np.ndarray) -> _Layout:
 
 
 def _factored(a: _Layout, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The entries of L below the diagonal, and D; None where P is not positive definite."""
+    """L below the diagonal, and D; None where P is not certainly positive definite."""
     lower, diagonal, work = np.zeros(len(a.entries)), np.zeros(a.size), np.zeros(a.size)
     on = a.target < 0
     diagonal[-1 - a.target[on]] = precision[on]
@@ -49,13 +53,14 @@ def _factored(a: _Layout, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray
         own = slice(a.starts[j], a.starts[j + 1])
         rows = a.entries[own]
         work[rows] = lower[own]
+        least = PIVOT * diagonal[j]
         for q in range(a.row_starts[j], a.row_starts[j + 1]):
             k, place = a.row_columns[q], a.row_places[q]
             factor = lower[place] * diagonal[k]
             diagonal[j] -= factor * lower[place]
             rest = slice(place + 1, a.starts[k + 1])
             work[a.entries[rest]] -= factor * lower[rest]
-        if not (diagonal[j] > 0 and np.isfinite(diagonal[j])):
+        if not (diagonal[j] > max(0.0, least) and np.isfinite(diagonal[j])):
             return None
         lower[own] = work[rows] / diagonal[j]
     return lower, diagonal
@@ -103,7 +108,8 @@ def moments_plainly(
     lower, diagonal = found
     y = information[a.order]
     _forward(a, lower, y)
-    value = 0.5 * float(y @ (y / diagonal)) - 0.5 * float(np.log(diagonal).sum())
+    square = float(y @ (y / diagonal))
+    value = 0.5 * square - 0.5 * float(np.log(diagonal).sum()) if square <= SQUARE else np.nan
     y /= diagonal
     _backward(a, lower, y)
     mean = np.empty(a.size)

@@ -181,13 +181,14 @@ def _parts(emitter: CEmitter, texts: list[str]) -> tuple[str, str]:
 
 @cache
 def _compiler() -> str:
-    """The system's C compiler.
+    """The system's C compiler: what ``CC`` names, and nothing else, where that is set.
 
     Raises:
         NotNative: there is none.
     """
-    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        found = shutil.which(name) if name else None
+    named = os.environ.get("CC")
+    for name in (named,) if named else ("cc", "gcc", "clang"):
+        found = shutil.which(name)
         if found:
             return found
     raise NotNative("there is no C compiler")

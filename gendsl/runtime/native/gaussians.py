@@ -45,8 +45,13 @@ static void gen_gaussian_read(const long *ix, gen_gaussian_pattern *a) {
   a->j = a->i + a->count;
 }
 
-/* P = L D L', column after column, and r = 1 / D; 0 where P is not positive definite. x is 0
-   before and after. */
+/* A pivot that is so small beside its entry of P is nothing but rounding error, and so is a
+   density that a quadratic form as large has to cancel. */
+#define GEN_GAUSSIAN_PIVOT 1e-13
+#define GEN_GAUSSIAN_SQUARE 1e13
+
+/* P = L D L', column after column, and r = 1 / D; 0 where P is not positive definite, or not
+   certainly. x is 0 before and after. */
 static int gen_gaussian_factor(const gen_gaussian_pattern *a, const double *restrict p,
                                double *restrict l, double *restrict d, double *restrict r,
                                double *restrict x) {
@@ -58,6 +63,7 @@ static int gen_gaussian_factor(const gen_gaussian_pattern *a, const double *rest
   }
   for (long j = 0; j < n; ++j) {
     const long from = start[j], to = start[j + 1];
+    const double least = GEN_GAUSSIAN_PIVOT * d[j];
     double dj = d[j];
     for (long e = from; e < to; ++e) x[entry[e]] = l[e];
     for (long q = a->row[j]; q < a->row[j + 1]; ++q) {
@@ -70,7 +76,7 @@ static int gen_gaussian_factor(const gen_gaussian_pattern *a, const double *rest
         for (long q = 0; q < m; ++q) y[q] -= v[q] * f;
       } else for (long e = s; e < s + m; ++e) x[entry[e]] -= l[e] * f;
     }
-    if (!(dj > 0) || !isfinite(dj)) {
+    if (!(dj > 0 && dj > least) || !isfinite(dj)) {
       memset(x, 0, n * sizeof(double));
       return 0;
     }
@@ -155,7 +161,7 @@ static void gen_gaussian(const long *ix, const double *p, const double *g, doubl
     if (!(product > 1e-100 && product < 1e100)) { logs += log(product); product = 1; }
     y[k] *= r[k];
   }
-  out[0] = 0.5 * (square - logs - log(product));
+  out[0] = square <= GEN_GAUSSIAN_SQUARE ? 0.5 * (square - logs - log(product)) : NAN;
   gen_gaussian_back(&a, l, y);
   double *mean = out + 1 + a.count;
   for (long k = 0; k < n; ++k) mean[a.order[k]] = y[k];
