@@ -7,22 +7,35 @@ each of them is a variable of its own: the plate is *grounded*.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gendsl.graph.recursion import chained, ties
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import references, variable_expressions
+from gendsl.ir.traversal import children, references, variable_expressions
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["Factor", "crossing", "factors_of", "finite_latents", "grounded", "joined"]
+__all__ = [
+    "Factor",
+    "crossing",
+    "factors_of",
+    "finite_latents",
+    "grounded",
+    "joined",
+    "members_differ",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A factor of the density: the plates it stands in, and the discrete latents it ties."""
+    """A factor of the density: the plates it stands in, and the discrete latents it ties.
+
+    `exprs` are what it is computed from.
+    """
 
     plates: frozenset[str]
     tied: frozenset[str]
+    exprs: tuple[ir.Expr, ...] = field(default=(), compare=False)
 
 
 def finite_latents(model: ir.Model) -> tuple[ir.Variable, ...]:
@@ -52,11 +65,12 @@ def factors_of(model: ir.Model, finite: set[str]) -> list[Factor]:
         if variable.role == "let":
             below[variable.name] = tied
         elif variable.random:
-            found.append(Factor(variable.type.plates, tied))
+            exprs = tuple(variable_expressions(variable))
+            found.append(Factor(variable.type.plates, tied, exprs))
     for energy in model.energies:
         mentioned = references(energy.value)
         tied = frozenset[str]().union(*(below.get(n, frozenset({n} & finite)) for n in mentioned))
-        found.append(Factor(energy.value.type.plates, tied))
+        found.append(Factor(energy.value.type.plates, tied, (energy.value,)))
     return [f for f in found if f.tied]
 
 
@@ -69,10 +83,51 @@ def grounded(model: ir.Model) -> dict[str, frozenset[str]]:
     plates = {v.name: v.type.plates for v in finite_latents(model)}
     found = {v.name: ties(model, v) for v in finite if v.name not in chains}
     while True:
-        _close(found, factors, plates, chains)
+        _close(model, found, factors, plates, chains)
         met = crossing(factors, plates, found, chains)
         if met is None or not _ground(found, plates, chains, *met):
             return {n: p for n, p in found.items() if p}
+
+
+def members_differ(
+    model: ir.Model, factor: Factor, apart: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    """The plates along which a factor depends on other members of what is grounded.
+
+    These are the plates of indices that pick them, and all that `runtime.scopes` may tell apart.
+
+    Args:
+        model: the model.
+        factor: of its density.
+        apart: plates that are grounded, for each latent that is.
+    """
+    lets = {v.name: v for v in model.of_role("let")}
+    known: dict[str, frozenset[str]] = dict(apart)
+
+    def of(*exprs: ir.Expr) -> frozenset[str]:
+        return frozenset[str]().union(*map(one, exprs))
+
+    def one(expr: ir.Expr) -> frozenset[str]:
+        match expr:
+            case ir.Reference(name=name):
+                if name in lets and name not in known:
+                    known[name] = frozenset()  # it may recur
+                    known[name] = of(*variable_expressions(lets[name]))
+                return known.get(name, frozenset())
+            case ir.Gather(value=value, axis=str() as axis, index=index):
+                inner = one(value)
+                picked = index.type.plates if axis in inner else frozenset[str]()
+                return (inner - {axis}) | picked | one(index)
+            case (
+                ir.Reduce(value=value, axis=str() as axis)
+                | ir.Collect(value=value, plate=axis)
+                | ir.Select(value=value, axis=str() as axis)
+            ):
+                return one(value) - {axis}
+            case _:
+                return of(*children(expr))
+
+    return of(*factor.exprs).union(*(apart.get(n, frozenset()) for n in factor.tied))
 
 
 def _ground(
@@ -92,17 +147,21 @@ def _ground(
 
 
 def _close(
+    model: ir.Model,
     found: dict[str, frozenset[str]],
     factors: list[Factor],
     plates: dict[str, frozenset[str]],
     chains: set[str],
 ) -> None:
-    """Ground what shares a factor and a plate with a latent that is grounded."""
+    """Ground what shares a factor with a latent that is grounded, along the plates of its members.
+
+    A factor of several members is one of each, so all that stand in it must have members.
+    """
     grown = True
     while grown:
         grown = False
         for factor in factors:
-            apart = frozenset[str]().union(*(found.get(n, frozenset()) for n in factor.tied))
+            apart = members_differ(model, factor, found)
             for name in factor.tied - chains:
                 more = plates[name] & apart
                 if not more <= found.get(name, frozenset()):

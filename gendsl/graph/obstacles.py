@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from math import prod
 
 from gendsl.graph.elimination import LIMIT
-from gendsl.graph.grounding import Factor, crossing, factors_of, finite_latents, grounded, joined
+from gendsl.graph.grounding import (
+    Factor,
+    crossing,
+    factors_of,
+    finite_latents,
+    grounded,
+    joined,
+    members_differ,
+)
 from gendsl.graph.recursion import chained, is_stepped
 from gendsl.ir import nodes as ir
 
@@ -59,6 +67,11 @@ def _ties(
     finite = {v.name: v for v in finite_latents(model)}
     for chain in chained(model):
         along = {p for p in chain.type.plates if model.axis(p).kind == "sequence"}
+        for factor in (f for f in factors if chain.name in f.tied):
+            beside = sorted((factor.tied - {chain.name}) & set(apart))
+            if beside and members_differ(model, factor, apart) & chain.type.plates:
+                why = f"it is tied to `{beside[0]}`, of which single members count"
+                return [Obstacle(chain.name, why)]
         for other in sorted(_reached(chain, factors, finite)):
             plates = finite[other].type.plates
             if other in apart and apart[other] & chain.type.plates:

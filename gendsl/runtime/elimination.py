@@ -186,6 +186,8 @@ class _Elimination:
             group = self._tied(first, [t for t in waiting if t.plates == leaf], leaf)
             waiting = [t for t in waiting if not any(t is g for g in group)]
             left = self._summed(group, leaf)
+            if not leaf and self._variables(left):
+                raise InternalCompilerError(f"{left.axes} stand in plates that no table has")
             if left.plates or self._variables(left):
                 waiting.append(left)
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -25,6 +25,7 @@ from gendsl.runtime.nuts import NutsOptions
 from gendsl.runtime.optimum import maximise
 from gendsl.runtime.parameterisation import Form
 from gendsl.runtime.posterior import complete
+from gendsl.runtime.preparing import sampling_all
 from gendsl.runtime.program import Executable
 from gendsl.runtime.progress import ChainProgress
 from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
@@ -213,7 +214,7 @@ def _exact(setting: Setting) -> Outcome:
             evidence = float(log_marginal(density)(torch.zeros(0)).detach())
             found = recover(density, np.zeros((draws, 0)), setting.seed)
         except NotIntegrable as error:
-            raise _not_exact(setting, error) from error
+            return _sampled_instead(setting, error)
     large = _large_lets(setting, draws)
     values = {n: v[None] for n, v in found.items()}
     posterior = _completed(setting, values, Form(()), frozenset(large))
@@ -223,11 +224,21 @@ def _exact(setting: Setting) -> Outcome:
     return Outcome("exact", {"posterior": posterior}, {}, attrs)
 
 
-def _not_exact(setting: Setting, error: NotIntegrable) -> DataError:
-    model = setting.compiled.checked.ir
-    message = f"the unknowns cannot be integrated out: {error}"
-    help_ = "check the data; with `infer nuts` they are sampled instead"
-    return DataError([Diagnostic("GD821", message, model.span, help=help_)], model.source)
+def _sampled_instead(setting: Setting, error: NotIntegrable) -> Outcome:
+    """Draws, with a note, where nobody insists on the exact posterior.
+
+    Raises:
+        DataError: GD821, where somebody does.
+    """
+    compiled = setting.compiled
+    model, plan = compiled.checked.ir, compiled.plan
+    if plan.requested:
+        message = f"the unknowns cannot be integrated out: {error}"
+        remedy = "check the data; `infer nuts` samples them instead"
+        raise DataError([Diagnostic("GD821", message, model.span, help=remedy)], model.source)
+    other = sampling_all(model, plan, "nuts", {}, error)
+    other = replace(other, requested=False)
+    return _nuts(replace(setting, compiled=replace(compiled, plan=other)))
 
 
 def _without(large: list[str]) -> str:

@@ -77,7 +77,8 @@ class Members:
         if not shades:
             return [table]
         scope, table = self._scope(label), spread(table)
-        apart = {p for plates in self.scopes.plates.values() for p in plates} | {*scope.axes}
+        names = {a.rpartition(":")[0] for a in shades}
+        apart = {p for n in names for p in self.scopes.plates[n]} | {*scope.axes}
         cut = [(p, *_origin(p)) for p in sorted(table.plates)]
         cut = [(p, own, shift) for p, own, shift in cut if own in apart]
         sizes = [self.scopes.sizes[own] - shift for _, own, shift in cut]
@@ -95,8 +96,13 @@ class Members:
                 if shade not in here:
                     value = value.select(axes.index(shade), 0)
                     axes.remove(shade)
-            names = tuple(here.get(a, a) for a in axes)
-            found.append(Table(value, names, table.plates - {p for p, _, _ in cut}))
+            found.append(
+                Table(
+                    value,
+                    tuple(here.get(a, a) for a in axes),
+                    table.plates - {p for p, _, _ in cut},
+                )
+            )
         return found
 
     def _scope(self, label: str) -> Scope:

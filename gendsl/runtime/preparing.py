@@ -25,7 +25,7 @@ from gendsl.runtime.parameterisation import (
 from gendsl.runtime.potential import Potential, potential_of
 from gendsl.runtime.program import Executable
 
-__all__ = ["Prepared", "density_of", "prepared", "recovered"]
+__all__ = ["Prepared", "density_of", "prepared", "recovered", "sampling_all"]
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,22 @@ def prepared(model: ir.Model, plan: Plan, executable: Executable, seed: int) -> 
     try:
         return _prepared(plan, executable, seed)
     except NotIntegrable as error:
-        return _prepared(_sampling_all(model, plan, error), executable, seed)
+        options = {n: v for n, v in plan.options.items() if v is not None}
+        other = sampling_all(model, plan, "nuts", options, error)
+        return _prepared(other, executable, seed)
 
 
-def _sampling_all(model: ir.Model, plan: Plan, error: NotIntegrable) -> Plan:
-    """The plan without marginals, and why."""
+def sampling_all(
+    model: ir.Model,
+    plan: Plan,
+    method: str,
+    options: Mapping[str, float | int],
+    error: NotIntegrable,
+) -> Plan:
+    """A plan by a sampler, which integrates nothing out, and why."""
     gone = [n for m in plan.marginals for n in m.variables]
-    options = {n: v for n, v in plan.options.items() if v is not None}
     treat = {**plan.treat, **dict.fromkeys(gone, "sampled")}
-    other = make_plan(model, plan.method, options, treat)
+    other = make_plan(model, method, options, treat)
     note = f"{', '.join(f'`{n}`' for n in gone)} cannot be integrated out: {error}"
     return replace(other, requested=plan.requested, notes=(*other.notes, note))
 

@@ -69,7 +69,8 @@ def run_engine(
             compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
         )
         outcome = ENGINES[plan.method](setting)
-    compiled = replace(compiled, plan=outcome.plan or plan)
+    plan = outcome.plan or plan
+    compiled = replace(compiled, plan=plan)
     groups = {k: v for k, v in outcome.groups.items() if v}
     groups = sorted_posterior(model, {**groups, **data_groups(model, bound)})
     attrs: dict[str, Any] = {

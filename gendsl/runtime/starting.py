@@ -26,8 +26,11 @@ TRIES = 20
 CANDIDATES = 4
 """So many points with a finite density are found, and the one of least gradient is taken."""
 
-PATHS = 8
+PATHS = 24
 """So many paths lead down, from points of their own."""
+
+SHARE = 3
+"""Evaluations for the paths, for each iteration of warm-up."""
 
 LEAST_BUDGET = 200
 """Evaluations for the paths, where warm-up has fewer iterations."""
@@ -93,14 +96,15 @@ def chain_start(
     hopelessly little is left out, unless all paths of the chain led there.
 
     Without warm-up, or where no path found an approximation, it is the first starting point. The
-    potential is evaluated about once for each iteration of warm-up, about a tenth of its work.
+    potential is evaluated at most three times for each iteration of warm-up, a tenth of the work
+    of a chain.
 
     Raises:
         DataError: GD821, as `starting_point`.
     """
     first = starting_point(density, potential, rng)
     found: list[Found] = []
-    budget = Budget(potential, max(warmup, LEAST_BUDGET) if warmup else 0)
+    budget = Budget(potential, SHARE * max(warmup, LEAST_BUDGET) if warmup else 0)
     point: Point | None = first
     for _ in range(PATHS):
         if point is None or budget.left <= 0:

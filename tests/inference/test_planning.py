@@ -129,7 +129,7 @@ plate n
 input noise: positive
 latent tau ~ HalfNormal(2)
 latent x[n] ~ Normal(3, tau)
-observe seen[n] ~ StudentT(5, x, noise)
+observe seen[n] ~ Logistic(x, noise)
 """
     x = 3 + np.random.default_rng(2).normal(size=30)
     data = {"noise": noise, "seen": x}

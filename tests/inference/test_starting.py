@@ -176,7 +176,7 @@ def test_where_there_is_no_maximum_chains_begin_as_they_did_before(function):
     start, count = begun(function, 2, 1)
     assert (np.abs(start.point.position) <= 2).all()
     assert start.variances is None
-    assert count <= 1100
+    assert count <= 1100 * starting.SHARE
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -221,7 +221,7 @@ def test_modes_that_matter_are_all_begun_in_and_others_are_not():
 
 def test_the_work_is_bounded_by_warm_up():
     _, count = begun(neal, 30, 3, warmup=1000)
-    assert 100 < count <= 1000 + 40
+    assert 100 < count <= 1000 * starting.SHARE + 40
     _, none = begun(neal, 30, 3, warmup=0)
     assert none == starting.CANDIDATES
 
@@ -235,7 +235,7 @@ def test_machine_code_finds_the_variances_of_a_quadratic_form():
         found.append(chain.scale**2)
     variances = np.diag(np.linalg.inv(PRECISION))
     assert np.median(found, axis=0) == pytest.approx(variances, rel=0.02)
-    assert np.array(found) == pytest.approx(np.tile(variances, (20, 1)), rel=0.5)
+    assert np.array(found) == pytest.approx(np.tile(variances, (20, 1)), rel=1)
 
 
 @pytest.mark.skipif(without_compiler() is not None, reason="no C compiler")

