@@ -41,6 +41,7 @@ def make_plan(
     facts = derive_facts(model)
     asked_of = verified(treat or {}, model, facts)
     facts = replace(facts, integrable=integrable(model, asked_of.sampled(facts)))
+    asked_of.refused(facts.integrable, model)
     rated = [(a, a.rate(facts)) for a in ALGORITHMS.values()]
     rated.sort(key=lambda ar: (-ar[1].competence, ar[1].cost, ar[0].name))
     candidates = tuple(Candidate(a.name, a.method.title, r) for a, r in rated)

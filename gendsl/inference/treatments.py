@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gendsl.diagnostics import CompileError, Diagnostic, nearest
@@ -18,18 +18,40 @@ EVERY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Treatments:
-    """What was asked for, by name of the variable."""
+    """What was asked for, by name of the variable.
+
+    Attributes:
+        asked: the treatments.
+        scaled: latents that may be centred or not; to others a form that is asked of all
+            variables does not apply.
+    """
 
     asked: Mapping[str, str]
+    scaled: frozenset[str] = frozenset()
 
     def of(self, name: str) -> str | None:
         """What is asked of one variable; None leaves it to the plan."""
-        return self.asked.get(name, self.asked.get(EVERY))
+        if name in self.asked:
+            return self.asked[name]
+        found = self.asked.get(EVERY)
+        return None if found in _FORMS and name not in self.scaled else found
+
+    def refused(self, integrable: Iterable[tuple[str, tuple[str, ...]]], model: ir.Model) -> None:
+        """Refuse what cannot be integrated out because of what is asked of others.
+
+        Raises:
+            CompileError: GD614.
+        """
+        gone = {n for _, names in integrable for n in names}
+        wrong = [
+            n for n, t in self.asked.items() if t == "marginalised" and n not in {*gone, EVERY}
+        ]
+        if wrong:
+            raise CompileError([_tied(model.variable(n)) for n in wrong], model.source)
 
     def sampled(self, facts: Facts) -> frozenset[str]:
         """Continuous latents that are not to be integrated out."""
-        kept = ("sampled", "centred", "noncentred")
-        return frozenset(n for n in facts.continuous if self.of(n) in kept)
+        return frozenset(n for n in facts.continuous if self.of(n) in ("sampled", *_FORMS))
 
     def noncentred(self, facts: Facts, gone: set[str]) -> tuple[str, ...]:
         """Latents that are non-centred, unless the data inform them.
@@ -41,6 +63,14 @@ class Treatments:
         return tuple(n for n in able if self.of(n) != "centred")
 
 
+_FORMS = ("centred", "noncentred")
+
+
+def _tied(variable: ir.Variable) -> Diagnostic:
+    message = f"`{variable.name}` cannot be marginalised: what depends on it is to be sampled"
+    return Diagnostic("GD614", message, variable.span, help="leave the others to the plan")
+
+
 def verified(asked: Mapping[str, object], model: ir.Model, facts: Facts) -> Treatments:
     """The treatments of a caller.
 
@@ -50,11 +80,12 @@ def verified(asked: Mapping[str, object], model: ir.Model, facts: Facts) -> Trea
     wrong = [d for n, t in asked.items() if (d := _problem(n, t, model, facts)) is not None]
     if wrong:
         raise CompileError(wrong, model.source)
-    return Treatments({n: str(t) for n, t in asked.items()})
+    scaled = frozenset((*facts.location_scale, *facts.correlated))
+    return Treatments({n: str(t) for n, t in asked.items()}, scaled)
 
 
 def _problem(name: str, treatment: object, model: ir.Model, facts: Facts) -> Diagnostic | None:
-    if treatment not in TREATMENTS:
+    if not isinstance(treatment, str) or treatment not in TREATMENTS:
         near = nearest(str(treatment), TREATMENTS)
         hint = f"did you mean `{near}`?" if near else f"there are {', '.join(TREATMENTS)}"
         return Diagnostic("GD614", f"no treatment is called `{treatment}`", help=hint)
@@ -87,7 +118,11 @@ def _reason(variable: ir.Variable, treatment: str, facts: Facts) -> tuple[str, s
         ask = "name an observed variable"
         return None if variable.role == "observed" else ("it is not observed", ask)
     if name not in facts.continuous:
-        return f"it is no continuous latent, but {variable.role}", "name a continuous latent"
+        discrete = variable.role == "latent"
+        what = (
+            "discrete, and summed out" if discrete else f"no latent, its role is {variable.role}"
+        )
+        return f"it is {what}", "name a continuous latent"
     if treatment == "marginalised" and not any(name in names for _, names in facts.integrable):
         return (
             "given all else, its law is of no family that is known to be conjugate",

@@ -41,8 +41,8 @@ WRONG = {
         "help: name an observed variable"
     ),
     ("y", "sampled"): (
-        "<text>:6:9: error[GD614]: `y` cannot be sampled: it is no continuous latent, but "
-        "observed\n  6 | observe y[g] ~ StudentT(4, theta, 1)\n    |         ^\n"
+        "<text>:6:9: error[GD614]: `y` cannot be sampled: it is no latent, its role is observed\n"
+        "  6 | observe y[g] ~ StudentT(4, theta, 1)\n    |         ^\n"
         "help: name a continuous latent"
     ),
 }
@@ -85,6 +85,18 @@ def test_what_had_better_not_be_integrated_out_is_sampled_and_the_plan_says_so(m
     assert "`m`, `u` cannot be integrated out: they are 7 numbers" in fit.plan.notes[0]
     with pytest.raises(gendsl.DataError, match="they are 7 numbers, which is too many"):
         gendsl.compile(CONJUGATE).fit(data, infer="exact", progress=False)
+
+
+def test_forms_asked_of_all_leave_alone_what_has_no_form():
+    checked = gendsl.compile(CONJUGATE).compiled.checked
+    assert replan(checked, treat={"*": "noncentred"}).plan.method == "exact"
+
+
+def test_what_is_tied_to_sampled_latents_is_not_dropped_silently():
+    checked = gendsl.compile(CONJUGATE).compiled.checked
+    with pytest.raises(CompileError) as raised:
+        replan(checked, treat={"u": "sampled", "m": "marginalised"})
+    assert "`m` cannot be marginalised: what depends on it is to be sampled" in str(raised.value)
 
 
 def test_options_of_samplers_are_noted_where_nothing_is_sampled():

@@ -29,7 +29,8 @@ def rate(facts: Facts) -> Rating:
     if left:
         return Rating(
             Competence.INCOMPATIBLE,
-            f"`{left[0]}` is not integrated out: given the rest its law is of no known family",
+            f"`{left[0]}` is left to be sampled: its law given the rest is of no known family, or "
+            "something else was asked for",
         )
     return Rating(Competence.IDEAL, "every unknown is integrated out by algebra: exact", cost=1)
 
