@@ -67,18 +67,24 @@ def make_plan(
         chosen = rated[0][0]
         if rated[0][1].competence <= Competence.COMPATIBLE:
             raise _refusal(model, candidates, None)
-    given = dict(model.infer.options) if model.infer and model.infer.method == chosen.name else {}
-    own = dict(options or {})
-    unused: tuple[str, ...] = ()
-    if asked is None and chosen.integrates and not chosen.samples:
-        unused = tuple(n for n in own if _of_sampling(n, own[n], chosen.method, model))
-        own = {n: v for n, v in own.items() if n not in unused}
-    filled = method_options(chosen.method, {**given, **own}, model)
+    filled, unused = _filled(model, chosen, options or {}, requested=asked is not None)
     plan = _plan(model, facts, chosen, candidates, filled, asked_of, requested=asked is not None)
     if not unused:
         return plan
     note = f"{', '.join(f'`{n}`' for n in unused)}: {chosen.name} has no use for it"
     return replace(plan, notes=(*plan.notes, note))
+
+
+def _filled(
+    model: ir.Model, chosen: AlgorithmSpec, options: Mapping[str, object], *, requested: bool
+) -> tuple[dict[str, float | int | None], tuple[str, ...]]:
+    """Every option of the method, and those of the caller that mean nothing to it."""
+    given = dict(model.infer.options) if model.infer and model.infer.method == chosen.name else {}
+    unused: tuple[str, ...] = ()
+    if not requested and chosen.integrates and not chosen.samples:
+        unused = tuple(n for n, v in options.items() if _of_sampling(n, v, chosen.method, model))
+    own = {n: v for n, v in options.items() if n not in unused}
+    return method_options(chosen.method, {**given, **own}, model), unused
 
 
 def _of_sampling(name: str, value: object, chosen: MethodSpec, model: ir.Model) -> bool:
