@@ -381,6 +381,12 @@ class Fit:
                 "method": plan.method,
                 "options": dict(plan.options),
                 "treat": dict(plan.treat),
+                "carried_out": {
+                    "rewrites": [[r.kind, list(r.variables), r.rule] for r in plan.rewrites],
+                    "notes": list(plan.notes),
+                    "noncentred": list(plan.noncentred),
+                    "evaluation": plan.evaluation,
+                },
                 "settings": {
                     "seed": self.settings.seed,
                     "dtype": self.settings.dtype,

@@ -13,7 +13,7 @@ from gendsl.commands.method_options import (
     declare_treatments,
     treatments,
 )
-from gendsl.commands.plan_text import brief_plan
+from gendsl.commands.plan_text import brief_plan, decided
 from gendsl.commands.reporting import checked_model, show_findings
 from gendsl.commands.results_text import show_summary
 
@@ -115,7 +115,11 @@ def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace)
         not arguments.quiet,
         int(arguments.index_base or 0),
     )
-    return run_fit(compiled, bound, settings)
+    fit = run_fit(compiled, bound, settings)
+    found = "" if arguments.quiet else decided(compiled.plan, fit.plan)
+    if found:
+        print(f"{found}\n")
+    return fit
 
 
 def _tell_next(arguments: argparse.Namespace) -> None:

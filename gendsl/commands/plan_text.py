@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gendsl.inference.plan import Plan
 from gendsl.library.methods import METHODS
 
-__all__ = ["brief_plan"]
+__all__ = ["brief_plan", "decided"]
 
 
 def brief_plan(plan: Plan, sizes: Mapping[str, int], seed: int) -> str:
@@ -30,3 +30,11 @@ def brief_plan(plan: Plan, sizes: Mapping[str, int], seed: int) -> str:
     if sizes:
         lines.append(f"data: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
     return "\n".join(lines)
+
+
+def decided(before: Plan, after: Plan) -> str:
+    """What the data decided of a plan, and how its density was evaluated; empty if nothing."""
+    lines = [f"  {r}" for r in after.rewrites if r not in before.rewrites]
+    lines += [f"  note: {n}" for n in after.notes if n not in before.notes]
+    lines = ["decided by the data:", *lines] if lines else []
+    return "\n".join([*lines, *([f"density: {after.evaluation}"] if after.evaluation else [])])

@@ -85,6 +85,7 @@ class Plan:
         requested: whether the method was asked for rather than chosen.
         treatment: for every unknown, what happens to it.
         notes: further remarks.
+        evaluation: how the density was evaluated, once a fit has been made.
     """
 
     method: str | None
@@ -100,6 +101,7 @@ class Plan:
     triangular: tuple[str, ...] = ()
     marginals: tuple[Marginal, ...] = ()
     treat: Mapping[str, str] = field(default_factory=dict)
+    evaluation: str = ""
 
     def __str__(self) -> str:
         """As ``gendsl show --stage=plan`` prints it."""
@@ -108,6 +110,8 @@ class Plan:
             shown = ", ".join(f"{k}={v}" for k, v in self.options.items() if v is not None)
             lines.append(f"options: {shown}")
         lines += [f"  {name}: {what}" for name, what in self.treatment.items()]
+        if self.evaluation:
+            lines.append(f"density: {self.evaluation}")
         if self.rewrites:
             lines.append("rewrites:")
             lines += [f"  {r}" for r in self.rewrites]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gendsl.diagnostics import CompileError, Diagnostic, nearest
+from gendsl.graph.conjugacy import refused
 from gendsl.graph.facts import Facts
 from gendsl.ir import nodes as ir
 from gendsl.library.methods import TREATMENTS
@@ -96,13 +97,13 @@ def _problem(name: str, treatment: object, model: ir.Model, facts: Facts) -> Dia
         near = nearest(name, [v.name for v in model.variables])
         hint = f"did you mean `{near}`?" if near else "a treatment is that of a latent"
         return Diagnostic("GD614", f"the model has no variable `{name}`", help=hint)
-    reason = _reason(variable, str(treatment), facts)
+    reason = _reason(model, variable, str(treatment), facts)
     if reason is None:
         return None
     return Diagnostic(
         "GD614",
         f"`{name}` cannot be {_words(str(treatment))}: {reason[0]}",
-        (variable.span),
+        variable.span,
         help=reason[1],
     )
 
@@ -111,7 +112,9 @@ def _words(treatment: str) -> str:
     return "weighed by rows" if treatment == "rows" else treatment.replace("noncen", "non-cen")
 
 
-def _reason(variable: ir.Variable, treatment: str, facts: Facts) -> tuple[str, str] | None:
+def _reason(
+    model: ir.Model, variable: ir.Variable, treatment: str, facts: Facts
+) -> tuple[str, str] | None:
     """Why a variable cannot be treated so, and what would help."""
     name = variable.name
     if treatment == "rows":
@@ -124,10 +127,9 @@ def _reason(variable: ir.Variable, treatment: str, facts: Facts) -> tuple[str, s
         )
         return f"it is {what}", "name a continuous latent"
     if treatment == "marginalised" and not any(name in names for _, names in facts.integrable):
-        return (
-            "given all else, its law is of no family that is known to be conjugate",
-            "leave it to the plan",
-        )
+        found = {r.name: r.reason for r in refused(model)}
+        known = "given all else, its law is of no family that is known to be conjugate"
+        return found.get(name, known), "leave it to the plan"
     if treatment == "noncentred" and name not in (*facts.location_scale, *facts.correlated):
         return (
             "it is not of a location-scale family with an unknown scale",

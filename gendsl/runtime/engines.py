@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import prod
+from math import isfinite, prod
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ from gendsl.runtime.preparing import sampling_all
 from gendsl.runtime.program import Executable
 from gendsl.runtime.progress import ChainProgress
 from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
+from gendsl.runtime.starting import without_start
 
 __all__ = ["ENGINES", "Outcome", "Setting"]
 
@@ -212,6 +213,8 @@ def _exact(setting: Setting) -> Outcome:
         density = Density(setting.executable, marginals=marginals)
         try:
             evidence = float(log_marginal(density)(torch.zeros(0)).detach())
+            if not isfinite(evidence):
+                raise without_start(density)
             found = recover(density, np.zeros((draws, 0)), setting.seed)
         except NotIntegrable as error:
             return _sampled_instead(setting, error)
@@ -236,7 +239,7 @@ def _sampled_instead(setting: Setting, error: NotIntegrable) -> Outcome:
         message = f"the unknowns cannot be integrated out: {error}"
         remedy = "check the data; `infer nuts` samples them instead"
         raise DataError([Diagnostic("GD821", message, model.span, help=remedy)], model.source)
-    other = sampling_all(model, plan, "nuts", {}, error)
+    other = sampling_all(model, plan, {}, error)
     other = replace(other, requested=False)
     return _nuts(replace(setting, compiled=replace(compiled, plan=other)))
 

@@ -41,6 +41,7 @@ class Potential:
         device: where it lives.
         note: why Pyro's handlers run at each step; None where they do not.
         rewrites: what was done to make it cheaper, in words.
+        slow: why it is no machine code; None where it is.
     """
 
     size: int
@@ -50,6 +51,7 @@ class Potential:
     device: torch.device
     note: str | None
     rewrites: tuple[str, ...] = ()
+    slow: str | None = None
 
     @property
     def way(self) -> str:
@@ -139,14 +141,14 @@ def recorded(function: Callable[[Tensor], Tensor], size: int, *, reduce: bool = 
                 _verify(eager, fast, size, RTOL[dtype])
         except Untraceable as error:
             note = f"the density is evaluated by Pyro's handlers, which is slow: {error}"
-            return Potential(size, eager, None, dtype, device, note)
+            return Potential(size, eager, None, dtype, device, note, slow=str(error))
+        native, slow = None, None
         try:
-            native: Native | None = build(tape)
-            assert native is not None
+            native = build(tape)
             _verify(eager, _as_tensors(native), size, RTOL[dtype])
-        except (NotNative, Untraceable):
-            native = None
-    return Potential(size, fast, native, dtype, device, None, rewrites)
+        except (NotNative, Untraceable) as error:
+            native, slow = None, str(error)
+    return Potential(size, fast, native, dtype, device, None, rewrites, slow)
 
 
 def _reduced(

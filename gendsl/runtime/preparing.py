@@ -59,21 +59,17 @@ def prepared(model: ir.Model, plan: Plan, executable: Executable, seed: int) -> 
         return _prepared(plan, executable, seed)
     except NotIntegrable as error:
         options = {n: v for n, v in plan.options.items() if v is not None}
-        other = sampling_all(model, plan, "nuts", options, error)
+        other = sampling_all(model, plan, options, error)
         return _prepared(other, executable, seed)
 
 
 def sampling_all(
-    model: ir.Model,
-    plan: Plan,
-    method: str,
-    options: Mapping[str, float | int],
-    error: NotIntegrable,
+    model: ir.Model, plan: Plan, options: Mapping[str, float | int], error: NotIntegrable
 ) -> Plan:
-    """A plan by a sampler, which integrates nothing out, and why."""
+    """The plan of the sampler, which integrates nothing out, and why."""
     gone = [n for m in plan.marginals for n in m.variables]
     treat = {**plan.treat, **dict.fromkeys(gone, "sampled")}
-    other = make_plan(model, method, options, treat)
+    other = make_plan(model, "nuts", options, treat)
     note = f"{', '.join(f'`{n}`' for n in gone)} cannot be integrated out: {error}"
     return replace(other, requested=plan.requested, notes=(*other.notes, note))
 
@@ -92,7 +88,8 @@ def _prepared(plan: Plan, executable: Executable, seed: int) -> Prepared:
         density = density_of(executable, plan, form)
         potential = potential_of(density, reduce=reduce)
     shorter = [Rewrite("shortened", (), rule) for rule in potential.rewrites]
-    plan = replace(plan, rewrites=(*plan.rewrites, *shorter))
+    slow = f", which is slow: {potential.slow}" if potential.slow else ""
+    plan = replace(plan, rewrites=(*plan.rewrites, *shorter), evaluation=f"{potential.way}{slow}")
     return Prepared(plan, form, density, potential)
 
 

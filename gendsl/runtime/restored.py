@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from gendsl.compiler import Compiled, compile_source, replan
 from gendsl.diagnostics import CompileError, DataError
+from gendsl.inference.plan import Plan, Rewrite
 from gendsl.ir import nodes as ir
 from gendsl.library.methods import METHODS
 from gendsl.runtime.backend import DTYPES
@@ -42,9 +44,31 @@ def restored_plan(run: SavedRun) -> Compiled:
         raise _damaged(run.folder, "'options' or 'treat' is malformed")
     given = {k: v for k, v in options.items() if v is not None}
     try:
-        return replan(checked, method, given, treat)
+        compiled = replan(checked, method, given, treat)
     except CompileError as error:
         raise _damaged(run.folder, error.diagnostics[0].message) from error
+    return replace(compiled, plan=_carried_out(compiled.plan, run))
+
+
+def _carried_out(plan: Plan, run: SavedRun) -> Plan:
+    """The plan with what the data decided of it.
+
+    Raises:
+        DataError: GD803, the facts are malformed.
+    """
+    facts: Any = run.meta.get("carried_out")
+    try:
+        rewrites = tuple(
+            Rewrite(str(kind), tuple(map(str, names)), str(rule))
+            for kind, names, rule in facts["rewrites"]
+        )
+        notes, noncentred = (tuple(map(str, facts[n])) for n in ("notes", "noncentred"))
+        evaluation = str(facts["evaluation"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(run.folder, "'carried_out' is malformed") from error
+    return replace(
+        plan, rewrites=rewrites, notes=notes, noncentred=noncentred, evaluation=evaluation
+    )
 
 
 def restored_settings(run: SavedRun) -> FitSettings:

@@ -25,8 +25,11 @@ def rate(facts: Facts) -> Rating:
             Competence.INCOMPATIBLE,
             f"`{first.name}` is discrete and cannot be summed out: {first.reason}",
         )
-    count = len(facts.continuous)
-    reason = f"{count} continuous latent{'s' if count > 1 else ''}, gradients everywhere"
+    count, gone = len(facts.continuous), sum(len(names) for _, names in facts.integrable)
+    reason = f"{count} continuous latent{'s' if count > 1 else ''}"
+    if 0 < gone < count:
+        reason += f", {gone} of them integrated out"
+    reason += ", gradients everywhere"
     if facts.finite:
         reason += f"; {', '.join(facts.finite)} summed out"
     return Rating(Competence.PREFERRED, reason, cost=3)
