@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from compiled_targets import without_compiler
 from failure_budget import share
 from scipy import integrate, stats
 
@@ -165,7 +166,7 @@ def test_recorded_and_compiled_agree(native, monkeypatch):
     found = recorded(lambda point: -function(point), density.size)
 
     assert found.note is None
-    assert (found.native is None) == (native == "0")
+    assert (found.native is None) == (native == "0" or without_compiler() is not None)
     value, theta = value_at(density, 0.8, 1.1)
     got, slope = found(theta.numpy())
     assert got == pytest.approx(-value, rel=1e-12)
@@ -173,6 +174,7 @@ def test_recorded_and_compiled_agree(native, monkeypatch):
     assert slope == pytest.approx(-expected, rel=1e-9)
 
 
+@pytest.mark.skipif(without_compiler() is not None, reason="no C compiler")
 def test_unknown_correlations_are_compiled_too():
     density = density_of(SLOPES, hierarchy(6, 40))
     function = log_marginal(density)
