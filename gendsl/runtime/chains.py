@@ -2,23 +2,16 @@
 
 The draws do not depend on the number of threads or processes.
 
-Workers are started as ``python -m gendsl.runtime.worker FOLDER`` and talk through files and
-lines of JSON: nothing is pickled, and a caller's script needs no ``__main__`` guard. Each runs one
-chain after another, since starting a process costs seconds.
+Workers talk through files and lines of JSON. Each runs one chain after another, since starting a
+process costs seconds.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import queue
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from gendsl.diagnostics import InternalCompilerError
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import tensors
@@ -35,6 +27,7 @@ from gendsl.runtime.nuts import ChainReport, ChainResult, NutsOptions, run_chain
 from gendsl.runtime.parameterisation import Form
 from gendsl.runtime.potential import Potential
 from gendsl.runtime.preparing import Prepared, prepared, recovered
+from gendsl.runtime.processes import Workers, workers
 from gendsl.runtime.program import Executable
 from gendsl.runtime.starting import starting_point
 from gendsl.runtime.wire import diagnostics_from, read_named, write_request
@@ -109,13 +102,13 @@ def sample_chains(
         made = prepared(job.model, job.plan, job.executable, seed)
         density, potential = made.density, made.potential
         wanted = max(1, min(chains, cores or _cores()))
-        workers = _processes(job, potential, chains, wanted, chosen=cores is not None)
+        count = _processes(job, potential, chains, wanted, chosen=cores is not None)
         with np.errstate(all="ignore"):  # refuse before any process is started
             starting_point(density, potential, np.random.default_rng(seeds[0]))
-        if workers == 1:
+        if count == 1:
             results = run_chains(density, potential, job.options, seeds, wanted, report)
         else:
-            results = _in_workers(job, made, seeds, workers, report)
+            results = _in_workers(job, made, seeds, count, report)
         values, stats = _stacked([r.values for r in results]), _stacked([r.stats for r in results])
         if density.integrated:
             values |= recovered(density, values, seed)
@@ -152,7 +145,7 @@ def _stacked(parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 
 
 def _in_workers(
-    job: Job, made: Prepared, seeds: list[int], workers: int, report: ChainReport | None
+    job: Job, made: Prepared, seeds: list[int], count: int, report: ChainReport | None
 ) -> list[ChainResult]:
     with tempfile.TemporaryDirectory(prefix="gendsl-") as name:
         folder = Path(name)
@@ -166,8 +159,8 @@ def _in_workers(
             "device": str(job.device),
         }
         write_request(folder, job.model.source, job.bound, settings)
-        with _started(folder, workers) as pool:
-            pool.run(seeds, report, job.model)
+        with workers("gendsl.runtime.worker", folder, count) as pool:
+            _hand_out(pool, seeds, report, job.model)
         found = []
         for chain in range(len(seeds)):
             values, stats = read_named(folder / f"chain-{chain}.npz", "value", "stat")
@@ -175,87 +168,24 @@ def _in_workers(
         return found
 
 
-class _Pool:
-    """Worker processes, and one queue of what they say."""
-
-    def __init__(self, folder: Path, workers: int) -> None:
-        self.folder = folder
-        self.said: queue.SimpleQueue[tuple[int, dict[str, Any] | None]] = queue.SimpleQueue()
-        self.processes = [self._start(k) for k in range(workers)]
-
-    def _start(self, number: int) -> subprocess.Popen[str]:
-        command = [sys.executable, "-P", "-m", "gendsl.runtime.worker", str(self.folder)]
-        here = str(Path(__file__).parents[2])  # -P keeps the current folder out of the search
-        path = os.pathsep.join(p for p in (here, os.environ.get("PYTHONPATH", "")) if p)
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-        environment = {**os.environ, **threads, "PYTHONPATH": path}
-        with self._errors(number).open("w", encoding="utf-8") as sink:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=sink,
-                text=True,
-                env=environment,
-            )
-        threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
-        return process
-
-    def _errors(self, number: int) -> Path:
-        return self.folder / f"errors-{number}.txt"
-
-    def _listen(self, number: int, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("{"):
-                self.said.put((number, json.loads(line)))
-        self.said.put((number, None))
-
-    def run(self, seeds: list[int], report: ChainReport | None, model: ir.Model) -> None:
-        """Hand out chains to whoever is free until all are done."""
-        waiting = list(enumerate(seeds))
-        left = len(waiting)
-        for number in range(len(self.processes)):
-            self._ask(number, *waiting.pop(0))
-        while left:
-            number, message = self.said.get()
-            if message is None:
-                raise InternalCompilerError(
-                    f"a worker stopped:\n{self._errors(number).read_text(encoding='utf-8')}"
-                )
-            if "refused" in message:
-                raise diagnostics_from(message["refused"], model.source)
-            if "done" in message:
-                left -= 1
-                if waiting:
-                    self._ask(number, *waiting.pop(0))
-            elif report is not None:
-                report(message["chain"], *message["progress"])
-
-    def _ask(self, number: int, chain: int, seed: int) -> None:
-        sink = self.processes[number].stdin
-        assert sink is not None
-        try:
-            print(chain, seed, file=sink, flush=True)
-        except OSError:  # it is gone, and its last words are in the queue
-            return
-
-    def stop(self) -> None:
-        """End every process at once, and wait until it is gone."""
-        for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-        for process in self.processes:
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
-
-
-@contextmanager
-def _started(folder: Path, workers: int) -> Iterator[_Pool]:
-    pool = _Pool(folder, workers)
-    try:
-        yield pool
-    finally:
-        pool.stop()
+def _hand_out(
+    pool: Workers, seeds: list[int], report: ChainReport | None, model: ir.Model
+) -> None:
+    """Hand out chains to whoever is free until all are done."""
+    waiting = list(enumerate(seeds))
+    left = len(waiting)
+    for number in range(len(pool)):
+        pool.ask(number, *waiting.pop(0))
+    while left:
+        number, line = pool.next()
+        if not line.startswith("{"):
+            continue  # something that a library printed
+        message: dict[str, Any] = json.loads(line)
+        if "refused" in message:
+            raise diagnostics_from(message["refused"], model.source)
+        if "done" in message:
+            left -= 1
+            if waiting:
+                pool.ask(number, *waiting.pop(0))
+        elif report is not None:
+            report(message["chain"], *message["progress"])
