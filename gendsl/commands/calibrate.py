@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from gendsl.commands.arguments import Command, Parser, UsageError, number, one_of
+from gendsl.commands.arguments import Command, Parser, UsageError, number
 from gendsl.commands.data_options import declare_data, mapped_columns
 from gendsl.commands.method_options import (
     asked_options,
     declare_methods,
+    declare_numbers,
     declare_treatments,
     treatments,
 )
@@ -70,14 +71,7 @@ def _declare_running(parser: Parser) -> None:
         metavar="N",
         help="of all random numbers (0 by default): the same seed gives the same ranks",
     )
-    add("--device", default="cpu", metavar="DEVICE", help="cpu (the default) or cuda")
-    add(
-        "--dtype",
-        type=one_of("float64", "float32"),
-        default="float64",
-        metavar="TYPE",
-        help="float64 (the default) or float32",
-    )
+    declare_numbers(parser)
     add("--cores", type=number(1, 4096, integer=True), metavar="N", help="processes at most")
     add("--out", metavar="DIR", help="keep each replication in this folder as soon as it is done")
     add("--resume", action="store_true", help="go on with the calibration in that folder")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from gendsl.commands.arguments import Command, Parser, UsageError, number, one_of
+from gendsl.commands.arguments import Command, Parser, UsageError, number
 from gendsl.commands.data_options import data_files, declare_data, mapped_columns, read_given
 from gendsl.commands.method_options import (
     asked_options,
     declare_methods,
+    declare_numbers,
     declare_treatments,
     treatments,
 )
@@ -36,14 +37,7 @@ def _declare(parser: Parser) -> None:
         metavar="N",
         help="of all random numbers (0 by default): the same seed gives the same result",
     )
-    add("--device", default="cpu", metavar="DEVICE", help="cpu (the default) or cuda")
-    add(
-        "--dtype",
-        type=one_of("float64", "float32"),
-        default="float64",
-        metavar="TYPE",
-        help="float64 (the default) or float32",
-    )
+    declare_numbers(parser)
     declare_treatments(parser)
     add("--cores", type=number(1, 4096, integer=True), metavar="N", help="processes at most")
     add("--out", metavar="DIR", help="keep the result in this folder")

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 
-from gendsl.commands.arguments import Parser, UsageError, number
+from gendsl.commands.arguments import Parser, UsageError, number, one_of
 from gendsl.library.methods import METHODS, TREATMENTS, OptionSpec
 
-__all__ = ["asked_options", "declare_methods", "declare_treatments", "treatments"]
+__all__ = [
+    "asked_options",
+    "declare_methods",
+    "declare_numbers",
+    "declare_treatments",
+    "treatments",
+]
 
 
 def _every_option() -> dict[str, tuple[OptionSpec, list[str]]]:
@@ -37,6 +43,19 @@ def declare_methods(parser: Parser, *, defaults: bool = True) -> None:
             metavar="N" if option.integer else "X",
             help=f"{', '.join(methods)}: {option.meaning}{default}",
         )
+
+
+def declare_numbers(parser: Parser) -> None:
+    """Add ``--device`` and ``--dtype`` to a command."""
+    add = parser.choices.add_argument
+    add("--device", default="cpu", metavar="DEVICE", help="cpu (the default) or cuda")
+    add(
+        "--dtype",
+        type=one_of("float64", "float32"),
+        default="float64",
+        metavar="TYPE",
+        help="float64 (the default) or float32",
+    )
 
 
 def declare_treatments(parser: Parser) -> None:

@@ -103,11 +103,11 @@ def sample_chains(
         density, potential = made.density, made.potential
         wanted = max(1, min(chains, cores or _cores()))
         count = _processes(job, potential, chains, wanted, chosen=cores is not None)
-        with np.errstate(all="ignore"):  # refuse before any process is started
-            starting_point(density, potential, np.random.default_rng(seeds[0]))
         if count == 1:
             results = run_chains(density, potential, job.options, seeds, wanted, report)
         else:
+            with np.errstate(all="ignore"):  # refuse before any process is started
+                starting_point(density, potential, np.random.default_rng(seeds[0]))
             results = _in_workers(job, made, seeds, count, report)
         values, stats = _stacked([r.values for r in results]), _stacked([r.stats for r in results])
         if density.integrated:
