@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-posteriors test-examples test-calibration check format docs gallery bench-mcmc clean
+.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-mcmc clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -44,7 +44,10 @@ test-examples: $(STAMP) ## fit every example: known answers, and data drawn from
 	$(BIN)/pytest -n 2 --dist worksteal -q tests/examples/test_examples.py tests/examples/test_simulated.py
 
 test-calibration: $(STAMP) ## calibrate small models by simulation; goes on where it was stopped
-	$(BIN)/pytest -q -s -m slow tests/calibration
+	$(BIN)/pytest -q -s -m slow tests/calibration/test_calibrated.py
+
+test-coverage: $(STAMP) ## whether intervals of the examples hold the truth as often as they say
+	$(BIN)/pytest -q -s -m slow tests/calibration/test_examples.py
 
 check: $(STAMP) ## lint, formatting, types, import contracts, house rules
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ import judging
 import numpy as np
 import table
 from cases import CASES, data_of
-from systems import BENCH, ROOT, SYSTEMS, lacking, run_process
+from systems import BENCH, FIRST_USE, ROOT, SYSTEMS, lacking, run_process
 
 RESULTS = ROOT / "benchmarks" / "results" / "mcmc.json"
 FIRST_SEED = 1
@@ -130,6 +130,7 @@ def main():
     found = {"machine": machine(), "protocol": {**protocol, "seeds": seeds}, "cells": {}}
     earlier = reused(given, found["protocol"])
     found["cells"] = dict(earlier["cells"])
+    shutil.rmtree(FIRST_USE, ignore_errors=True)
     reasons = {n: lacking(SYSTEMS[n]) for n in given.systems}
     for name, reason in reasons.items():
         if reason is not None:

@@ -25,12 +25,14 @@ class System:
         title: in the table.
         module: the file that runs it.
         packages: what its environment must have.
+        first: the file that fills its caches with what belongs to no model, if there is such.
         variant: the setting.
     """
 
     title: str
     module: str
     packages: tuple[str, ...]
+    first: str = ""
     variant: str = ""
 
     @property
@@ -42,12 +44,14 @@ class System:
         return self.module.startswith("side_")
 
 
+NUTPIE = ("nutpie", "pymc", "numba", "jax")
+
 SYSTEMS = {
-    "gendsl": System("gendsl", "side_gendsl.py", ()),
+    "gendsl": System("gendsl", "side_gendsl.py", (), "first_gendsl.py"),
     "stan": System("Stan (PyStan)", "peer_stan.py", ("stan",)),
-    "nutpie": System("nutpie", "peer_nutpie.py", ("nutpie", "pymc", "numba", "jax")),
+    "nutpie": System("nutpie", "peer_nutpie.py", NUTPIE, "first_nutpie.py"),
     "nutpie_low_rank": System(
-        "nutpie, low rank", "peer_nutpie.py", ("nutpie", "pymc", "numba", "jax"), "low_rank"
+        "nutpie, low rank", "peer_nutpie.py", NUTPIE, "first_nutpie.py", "low_rank"
     ),
     "numpyro": System("NumPyro", "peer_numpyro.py", ("numpyro",)),
 }
@@ -64,32 +68,34 @@ def lacking(system):
     return f"it lacks {' or '.join(system.packages)}" if done.returncode else None
 
 
-def environment(cache):
-    """One thread for each chain, and all caches in one folder."""
+def variables(system, cache):
+    """The environment of a process: one thread for each chain, all caches in one folder."""
     places = {
         "XDG_CACHE_HOME": str(cache),
         "GENDSL_CACHE": str(cache / "gendsl"),
         "PYTENSOR_FLAGS": f"base_compiledir={cache / 'pytensor'}",
     }
-    return {**os.environ, **THREADS, **places}
+    own = {"PYTHONPATH": str(ROOT)} if system.is_own else {}
+    return {**os.environ, **THREADS, **places, **own}
 
 
 def fresh(cache, system):
-    """An empty folder for caches; for nutpie with what belongs to no model."""
+    """A folder for caches: empty, but for what belongs to no model."""
     shutil.rmtree(cache, ignore_errors=True)
-    if "nutpie" not in system.packages:
+    if not system.first:
         return
-    if not (FIRST_USE / "done").is_file():
-        shutil.rmtree(FIRST_USE, ignore_errors=True)
-        command = [system.python, HERE / "first_use.py"]
+    kept = FIRST_USE / system.first.removesuffix(".py")
+    if not (kept / "done").is_file():
+        shutil.rmtree(kept, ignore_errors=True)
+        command = [system.python, HERE / system.first]
         done = subprocess.run(
-            command, env=environment(FIRST_USE), capture_output=True, check=False
+            command, env=variables(system, kept), capture_output=True, check=False
         )
         if done.returncode:
-            print("PyTensor's caches could not be filled: nutpie starts from empty ones")
+            print(f"{system.title} starts from empty caches: they could not be filled")
             return
-        (FIRST_USE / "done").touch()
-    shutil.copytree(FIRST_USE, cache)
+        (kept / "done").touch()
+    shutil.copytree(kept, cache)
 
 
 def run_process(system, folder, work, seeds, protocol, seconds):
@@ -108,7 +114,7 @@ def run_process(system, folder, work, seeds, protocol, seconds):
     with (work / "output.txt").open("w", encoding="utf-8") as sink:
         process = subprocess.Popen(
             [str(part) for part in command],
-            env={**environment(cache), **({"PYTHONPATH": str(ROOT)} if system.is_own else {})},
+            env=variables(system, cache),
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

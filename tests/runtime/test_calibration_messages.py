@@ -17,6 +17,7 @@ TEXTS = {
     "mle": "param s: positive\nobserve y[n] ~ Normal(0, s)",
     "nothing": "observe y[n] ~ Normal(0, 1)",
     "flat": "latent a ~ Flat()\nobserve y[n] ~ Normal(a, 1)",
+    "many": "latent m[n] ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)",
     "energy": "latent a[n] ~ Normal(0, 1)\nenergy a ** 2\nobserve y[n] ~ Normal(a, 1)",
 }
 QUICK = {"replications": 1, "warmup": 5, "draws": 5, "kept": 2, "progress": False, "cores": 1}
@@ -62,6 +63,9 @@ ACTIONS = {
     "GD804": changed,
     "GD806": filled,
     "GD811": lambda _: calibrate("m", quantities=["mm"], infer="nuts", **QUICK),
+    "GD811, entry": lambda _: calibrate(
+        "many", quantities=["m[0]", "m[2]"], infer="nuts", **QUICK
+    ),
     "GD811, plot": lambda folder: kept(folder).plot(quantities=["q"]),
     "GD816": lambda folder: kept(folder).plot("rank"),
     "GD822": lambda _: calibrate("flat"),
@@ -93,6 +97,10 @@ help: choose another folder
     "GD811": """\
 error[GD811]: a calibration has no quantity 'mm'
 help: did you mean 'm'?
+""",
+    "GD811, entry": """\
+error[GD811]: a calibration has no quantity 'm[2]'
+help: entries that vary are named like m[0], m[1]
 """,
     "GD811, plot": """\
 error[GD811]: the calibration has no quantity 'q'

@@ -12,6 +12,7 @@ References:
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,9 @@ from gendsl.runtime.posterior import unknown_sites
 from gendsl.runtime.program import Executable
 
 __all__ = ["DENSITIES", "ENTRIES", "Quantity", "choose", "log_densities", "of_draws"]
+
+SEPARATOR = re.compile(r",\s*(?=[^\[\]]*\])")
+"""Between the labels of an entry."""
 
 DENSITIES = ("lp", "log_likelihood")
 """The joint log density of all that is random, and that of the observed variables alone."""
@@ -76,11 +80,14 @@ def choose(
         DataError: GD811, an unknown name.
     """
     rng = np.random.default_rng([seed, len(model.variables)])
+    asked = None if asked is None else [SEPARATOR.sub(", ", name) for name in asked]
     found: list[Quantity] = []
+    entries: dict[str, list[str]] = {}
     for variable in model.of_role("latent", "let"):
         if asked is None and variable.role == "let":
             continue
         every = _entries(variable, bound, [np.asarray(p[variable.name]) for p in probes])
+        entries[variable.name] = [q.label for q in every]
         if asked is not None:
             single = [q for q in every if q.label in asked and q.label != variable.name]
             if variable.name not in asked:
@@ -96,7 +103,7 @@ def choose(
         for name in DENSITIES
         if name not in taken and (asked is None or name in asked)
     ]
-    _verify_known(model, asked, found)
+    _verify_known(model, asked or (), found, entries)
     return tuple(found)
 
 
@@ -117,13 +124,21 @@ def _entries(variable: ir.Variable, bound: BoundData, probes: list[np.ndarray]) 
     return found
 
 
-def _verify_known(model: ir.Model, asked: Iterable[str] | None, found: list[Quantity]) -> None:
+def _verify_known(
+    model: ir.Model,
+    asked: Iterable[str],
+    found: list[Quantity],
+    entries: Mapping[str, list[str]],
+) -> None:
     known = [v.name for v in model.of_role("latent", "let")] + list(DENSITIES)
     wrong = []
-    for name in asked or ():
+    for name in asked:
         if name not in known and name not in (q.label for q in found):
+            labels = entries.get(name.partition("[")[0], [])[:ENTRIES]
             like = nearest(name, known)
             remedy = f"did you mean {like!r}?" if like else f"there are {', '.join(known)}"
+            if labels:
+                remedy = f"entries that vary are named like {', '.join(labels)}"
             message = f"a calibration has no quantity {name!r}"
             wrong.append(Diagnostic("GD811", message, help=remedy))
     if wrong:
