@@ -47,7 +47,7 @@ test-calibration: $(STAMP) ## calibrate small models by simulation; goes on wher
 	$(BIN)/pytest -q -s -m slow tests/calibration/test_calibrated.py
 
 test-coverage: $(STAMP) ## whether intervals of the examples hold the truth as often as they say
-	$(BIN)/pytest -q -s -m slow tests/calibration/test_examples.py
+	$(BIN)/pytest -q -s -m slow tests/calibration/test_coverage.py
 
 check: $(STAMP) ## lint, formatting, types, import contracts, house rules
 	$(BIN)/ruff check .

@@ -7,14 +7,13 @@ changed package begins anew. ``GENDSL_REPLICATIONS=60`` asks for fewer, ``-k mix
 
 from __future__ import annotations
 
-import hashlib
 import os
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 from failure_budget import share
+from package_hash import package_hash
 
 import gendsl
 from gendsl.runtime.calibration.replication import Source
@@ -52,15 +51,6 @@ OPTIONS: dict[str, dict[str, float]] = dict.fromkeys(
 
 DIVERGENT = 0.01
 """At most this share of all transitions may diverge, as in the verdict on a fit."""
-
-
-@cache
-def package_hash() -> str:
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "gendsl").rglob("*")):
-        if path.suffix in (".py", ".c", ".h", ".json"):
-            digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def test_every_model_has_inputs():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_calibrated import package_hash
+from package_hash import package_hash
 
 import gendsl
 
