@@ -47,6 +47,11 @@ def options():
     parser.add_argument(
         "--reuse", action="store_true", help="take the peers' figures from the last results"
     )
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="no sampling beforehand: for long cases, where compilation hardly counts",
+    )
     parser.add_argument("--out", type=Path, default=RESULTS)
     return parser.parse_args()
 
@@ -125,7 +130,7 @@ def reused(given, protocol):
 
 def main():
     given = options()
-    protocol = {n: getattr(given, n) for n in ("chains", "warmup", "draws")}
+    protocol = {n: getattr(given, n) for n in ("chains", "warmup", "draws", "once")}
     seeds = list(range(FIRST_SEED, FIRST_SEED + given.seeds))
     found = {"machine": machine(), "protocol": {**protocol, "seeds": seeds}, "cells": {}}
     earlier = reused(given, found["protocol"])

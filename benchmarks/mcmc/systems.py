@@ -108,7 +108,8 @@ def run_process(system, folder, work, seeds, protocol, seconds):
     fresh(cache, system)
     command = [system.python, HERE / system.module, folder, work, "--seeds", *map(str, seeds)]
     for name, value in protocol.items():
-        command += [f"--{name}", str(value)]
+        if value is not False:
+            command += [f"--{name}", *([] if value is True else [str(value)])]
     if system.variant:
         command += ["--variant", system.variant]
     with (work / "output.txt").open("w", encoding="utf-8") as sink:
