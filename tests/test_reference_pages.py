@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gendsl.library import reference
+from gendsl.library.architectures import ARCHITECTURES
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.functions import FUNCTIONS
 
@@ -31,6 +32,11 @@ def test_every_function_is_described_once():
     assert all(page.count(f"| {spec.summary} |") >= 1 for spec in FUNCTIONS.values())
     listed = [spec for group in reference._GROUPS.values() for spec in group]
     assert sorted(spec.name for spec in listed) == sorted(FUNCTIONS)
+
+
+def test_every_architecture_is_described_once():
+    page = reference.architecture_page()
+    assert all(page.count(f"### {name}\n") == 1 for name in ARCHITECTURES)
 
 
 def test_every_symbol_stands_in_the_density():

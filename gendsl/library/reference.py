@@ -8,8 +8,20 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from gendsl.library.architectures import (
+    ARCHITECTURES,
+    CONVOLUTIONAL,
+    DENSE,
+    SEQUENCES,
+    SETS,
+    ArchitectureOption,
+    ArchitectureSpec,
+    OptionKind,
+)
+from gendsl.library.architectures.supports import LINKS
 from gendsl.library.distributions import (
     BOUNDED,
     DISCRETE,
@@ -35,7 +47,7 @@ from gendsl.library.functions import (
 from gendsl.library.functions.spec import FunctionSpec, Kind
 from gendsl.types import REAL, Interval
 
-__all__ = ["PAGES", "distribution_page", "function_page", "main"]
+__all__ = ["PAGES", "architecture_page", "distribution_page", "function_page", "main"]
 
 _FAMILIES: Mapping[str, Sequence[DistributionSpec]] = {
     "On the real line": LOCATION_SCALE,
@@ -200,7 +212,87 @@ def function_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {"distributions.md": distribution_page, "functions.md": function_page}
+_KINDS: Mapping[str, Sequence[ArchitectureSpec]] = {
+    "Vectors": DENSE,
+    "Sets": SETS,
+    "Sequences": SEQUENCES,
+    "Images": CONVOLUTIONAL,
+}
+
+_ARCHITECTURE_INTRODUCTION = """\
+An architecture stands on the right of `net`, as in `net f: real[L] -> (loc: real[D], scale:
+positive[D]) = mlp(hidden=[400])`. Its options are given by name. The sizes of the inputs and
+outputs follow from the signature, and so does the link of each output: a value always has the
+declared type. Inputs of type `index` are one-hot or embedded, all others are read as numbers. An
+input that may be missing (`?`) is read as zeros where it is, together with which entries are
+known. Dropout and batch normalisation behave differently while a network is trained; results are
+computed in evaluation mode."""
+
+
+_SHARED_BY = 4
+"""An option of as many architectures is explained once."""
+
+
+def _value(option: ArchitectureOption) -> str:
+    return {
+        OptionKind.WORD: ", ".join(_code(word) for word in option.words),
+        OptionKind.WHOLE: "whole number",
+        OptionKind.REAL: "number",
+        OptionKind.WHOLES: "whole numbers",
+    }[option.kind]
+
+
+def _default(option: ArchitectureOption) -> str:
+    default = option.default
+    if isinstance(default, tuple):
+        return f"[{', '.join(map(str, default))}]"
+    return "" if default is None else str(default)
+
+
+def _shared_options() -> list[ArchitectureOption]:
+    """Options that many architectures have, but for the default."""
+    alike = [replace(o, default=None) for spec in ARCHITECTURES.values() for o in spec.options]
+    return [o for o in dict.fromkeys(alike) if alike.count(o) >= _SHARED_BY]
+
+
+def _architecture(spec: ArchitectureSpec) -> list[str]:
+    lines = [f"### {spec.name}", "", spec.summary, ""]
+    lines += [f"- Signature: {spec.takes}."]
+    if spec.causal:
+        lines.append("- May be `causal`.")
+    lines += [f"- Source: {source}" for source in spec.references]
+    shared = _shared_options()
+    own = [o for o in spec.options if replace(o, default=None) not in shared]
+    others = [
+        _code(f"{o.name} = {_default(o)}" if _default(o) else o.name)
+        for o in spec.options
+        if o not in own
+    ]
+    lines += [f"- Further options: {', '.join(others)}.", ""]
+    rows = ([_code(o.name), _value(o), _default(o) and _code(_default(o)), o.meaning] for o in own)
+    return lines + (_table(("option", "value", "default", "meaning"), rows) if own else [])
+
+
+def architecture_page() -> str:
+    """The reference of network architectures, as Markdown."""
+    lines = ["# Network architectures", "", _GENERATED, "", _ARCHITECTURE_INTRODUCTION, ""]
+    lines += ["## Links", "", "From real numbers x to an output y of each type:", ""]
+    lines += _table(("type", "link"), ([_code(kind), link] for kind, link in LINKS))
+    lines += ["## Options of many architectures", ""]
+    rows = ([_code(o.name), _value(o), o.meaning] for o in _shared_options())
+    lines += _table(("option", "value", "meaning"), rows)
+    for kind, specs in _KINDS.items():
+        lines += [f"## {kind}", ""]
+        for spec in specs:
+            lines += _architecture(spec)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+PAGES = {
+    "architectures.md": architecture_page,
+    "distributions.md": distribution_page,
+    "functions.md": function_page,
+}
 """The files, and what writes each."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,6 +20,24 @@ def _split(x: Tensor, size: int, dim: int = 0) -> list[Tensor]:
     """Each part by itself: replayed, an operation with many results would run once for each."""
     starts = range(0, x.shape[dim], size)
     return [aten.slice.Tensor(x, dim, start, start + size) for start in starts]
+
+
+def _variance_and_mean(
+    x: Tensor,
+    dim: list[int],
+    unbiased: bool = True,  # noqa: FBT001, FBT002
+    keepdim: bool = False,  # noqa: FBT001, FBT002
+) -> tuple[Tensor, Tensor]:
+    mean = x.mean(dim, keepdim=True)
+    count = math.prod(x.shape[d] for d in dim)
+    variance = ((x - mean) ** 2).sum(dim, keepdim=keepdim) / (count - unbiased)
+    return variance, mean if keepdim else x.mean(dim)
+
+
+def _split_sizes(x: Tensor, sizes: list[int], dim: int = 0) -> list[Tensor]:
+    ends = list(accumulate(sizes))
+    starts = [end - size for end, size in zip(ends, sizes, strict=True)]
+    return [aten.slice.Tensor(x, dim, *span) for span in zip(starts, ends, strict=True)]
 
 
 SIMPLER = get_decompositions(
@@ -39,7 +59,9 @@ SIMPLER = get_decompositions(
         aten.gelu,
         aten.gelu_backward,
         aten.elu,
+        aten.elu_backward,
         aten.leaky_relu,
+        aten.leaky_relu_backward,
         aten.hardtanh,
         aten.diagonal_backward,
         aten.trace,
@@ -47,11 +69,21 @@ SIMPLER = get_decompositions(
         aten.addcdiv,
         aten.logit,
         aten.logit_backward,
+        # Group normalisation reads memory in order, and copies that make it so are not recorded.
+        aten.native_group_norm,
+        aten.native_group_norm_backward,
+        aten.native_layer_norm,
+        aten.native_layer_norm_backward,
         aten.sinc,
         aten.tril,
         aten.triu,
     ]
 )
 
-DECOMPOSED: Mapping[Any, Callable[..., Any]] = {**SIMPLER, aten.split.Tensor: _split}
+DECOMPOSED: Mapping[Any, Callable[..., Any]] = {
+    **SIMPLER,
+    aten.split.Tensor: _split,
+    aten.split_with_sizes.default: _split_sizes,
+    aten.var_mean.dim: _variance_and_mean,
+}
 """The function that does the same by simpler operations."""

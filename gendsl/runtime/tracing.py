@@ -244,7 +244,7 @@ class _Recorder(TorchDispatchMode):
         if isinstance(result, Tensor) and result.is_meta:  # torch asks for the shape of zeros
             return result
         if isinstance(result, (tuple, list)):
-            for position, part in enumerate(result):
+            for position, part in ((n, p) for n, p in enumerate(result) if p is not None):
                 self.follow(part, self._noted(_Part(func, position), *own, part))
             return result
         simpler = _simpler(func, own[0], self.samples.__getitem__, result)
