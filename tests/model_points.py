@@ -18,6 +18,7 @@ from named_arrays import Named
 from pyro import poutine
 from pyro.poutine.util import site_is_subsample
 from reference import Scope, _let_value, evaluate, log_density, with_lets
+from reference_nets import fixed_nets
 from reference_wrappers import legal_values
 from scipy import special
 
@@ -317,7 +318,10 @@ def _multinomial(
 def ready(compiled: Compiled, point: Point) -> Executable:
     """The program bound to the point's data; call it within `tensors`."""
     bound = bind(point.model, raw_data(point.data), sizes=dict(point.sizes))
-    return executable(compiled.program, point.model, bound, FLOAT64, CPU)
+    guide = compiled.plan.guide
+    nets = guide.model.nets if guide is not None else point.model.nets
+    modules = fixed_nets(nets, point.sizes)
+    return executable(compiled.program, point.model, bound, FLOAT64, CPU, nets=modules)
 
 
 def site_values(

@@ -16,6 +16,7 @@ import numpy as np
 from named_arrays import Named, aligned, each_member, union
 from reference_distributions import REFERENCES, log_probability
 from reference_functions import ELEMENTWISE, REDUCTIONS, numpy_function
+from reference_nets import net_values
 from reference_wrappers import log_interval, wrapped
 from scipy import integrate, special
 
@@ -223,8 +224,17 @@ def evaluate(expr: ir.Expr, scope: Scope) -> Named:  # noqa: C901  one case a no
             return _log_prob(distribution, evaluate(value, scope), expr.type.event, scope)
         case ir.OdeInt():
             return _odeint(expr, scope)
+        case ir.NetCall():
+            return _net(expr, scope)
         case _:
             assert_never(expr)
+
+
+def _net(expr: ir.NetCall, scope: Scope) -> Named:
+    """One member at a time, by the weights that go with the name."""
+    net = scope.model.net(expr.net)
+    args = [evaluate(a, scope) for a in expr.args]
+    return each_member(lambda *a: net_values(net, scope.sizes, a)[expr.part], args)
 
 
 def _odeint(expr: ir.OdeInt, scope: Scope) -> Named:

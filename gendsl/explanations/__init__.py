@@ -15,6 +15,8 @@ MODULES = (
     "gendsl.explanations.results",
     "gendsl.explanations.running",
     "gendsl.explanations.calibrating",
+    "gendsl.explanations.training",
+    "gendsl.explanations.learning",
 )
 """Where the texts are; they are loaded when the first one is asked for."""
 

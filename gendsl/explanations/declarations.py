@@ -265,4 +265,38 @@ densities are multiplied. Nothing is approximated or left out.
 Bad: `ZeroInflated(0.2, Normal(0, 1))`
 Good: `ZeroInflated(0.2, Poisson(3))`, `Hurdle(0.2, LogNormal(0, 1))`""",
     ),
+    "GD220": (
+        "Unknown architecture",
+        """\
+A net is a signature and an architecture of the table, with or without options. `gendsl explain
+mlp` tells what one of them takes.
+Bad: `net f: real[D] -> real = perceptron(100)`
+Good: `net f: real[D] -> real = mlp(hidden=[100])`""",
+    ),
+    "GD221": (
+        "Option of an architecture",
+        """\
+Options of an architecture are given by name. Their values are numbers, words and lists of whole
+numbers, written out; an unknown option is never ignored.
+Bad: `mlp(100, activation=relo)`
+Good: `mlp(hidden=[100], activation=relu)`""",
+    ),
+    "GD222": (
+        "Signature that an architecture cannot have",
+        """\
+Types of arguments and values are declared, and an architecture serves some signatures only: a
+recurrent network takes a sequence, a convolution an image. Each value comes out in its own
+support, which must be one that can be reached by gradients. Where sizes come with the data, this
+is decided when they are known.
+Bad: `net f: real -> count = mlp()`
+Good: `net f: real -> real = mlp()`, and `Poisson(exp(f(x)))`""",
+    ),
+    "GD223": (
+        "Value of a net",
+        """\
+A net that gives several values gives each a name: one is taken by its name, or all are the
+parameters of a distribution. A net with one value gives it without a name.
+Bad: `Normal(f(x), 1)`, with `net f: real[D] -> (loc: real, scale: positive) = mlp()`
+Good: `Normal(f(x).loc, 1)`, `Normal(f(x))`""",
+    ),
 }

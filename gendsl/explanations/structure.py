@@ -72,9 +72,10 @@ Bad: `latent b ~ Normal(0, 1)  observe y[n] ~ Normal(a, 1)`
 Good: `latent b ~ Normal(0, 1)  observe y[n] ~ Normal(a + b * x, 1)`""",
     ),
     "GD510": (
-        "Input without a use",
+        "Input or net without a use",
         """\
-A warning: data must be given for an input that nothing in the model depends on.
+A warning: data must be given for an input that nothing in the model depends on, and a net that
+nothing calls is not learned. An encoder is used by a guide, `guide z ~ Normal(encode(x))`.
 Bad: `input age[n]: real  observe y[n] ~ Normal(a, 1)`
 Good: `input age[n]: real  observe y[n] ~ Normal(a + b * age, 1)`""",
     ),
@@ -103,23 +104,27 @@ Bad: `guide x ~ Normal(0, 1)`, with `input x: real`
 Good: `guide mu ~ Normal(0, 1)`, with `latent mu ~ ...`""",
     ),
     "GD603": (
-        "Latent without a guide",
+        "Guide that gives other values than its latent has",
         """\
-A file that gives guides gives them for all latents: one left out would silently keep its prior.
-Bad: `guide mu ~ ...`, with latents mu and tau
-Good: `guide mu ~ ...  guide tau ~ ...`""",
+The draws of a guide are values of the latent, and any value that the latent can have is among
+them: else part of the posterior would be left out, or have density zero. Latents without a guide
+of their own get one that fits.
+Bad: `guide tau ~ Normal(0, 1)`, with `latent tau ~ HalfNormal(5)`
+Good: `guide tau ~ LogNormal(0, 1)`, or no guide for tau""",
     ),
     "GD604": (
-        "Guide over other plates",
+        "Guide over other plates, or guides in a circle",
         """\
-A guide has the plates of its latent.
+A guide has the plates of its latent. It may use other latents, if their guides do not depend on
+it in turn.
 Bad: `guide theta[pupil] ~ ...`, with `latent theta[school] ~ ...`
-Good: `guide theta[school] ~ ...`""",
+Good: `guide theta[school] ~ ...`, or `guide theta ~ ...`""",
     ),
     "GD605": (
         "Unknown inference method",
         """\
-`infer` names a method: nuts, enumeration, mle or map. Without it, the compiler chooses.
+`infer` names a method: nuts, enumeration, exact, svi, mle or map. Without it, the compiler
+chooses.
 Bad: `infer nust`
 Good: `infer nuts`""",
     ),
@@ -133,7 +138,7 @@ Good: `infer nuts(chains = 4)`""",
     "GD607": (
         "Option out of range",
         """\
-Every option is a number in a range, which the message prints.
+Every option is a number in a range, or one of several words, which the message prints.
 Bad: `infer nuts(chains = 2.5)`
 Good: `infer nuts(chains = 2)`""",
     ),
@@ -141,7 +146,8 @@ Good: `infer nuts(chains = 2)`""",
         "Energy whose constant depends on an unknown",
         """\
 A density given by an energy is divided by its integral Z. Where Z depends on something learned
-or inferred, leaving it out gives wrong answers, often a loss that falls for ever.
+or inferred, weights of a net among them, leaving it out gives wrong answers, often a loss that
+falls for ever.
 Bad: `param a: real  energy a * x ** 2`
 Good: `input a: positive  energy a * x ** 2`; or `observe x[n] ~ Normal(0, s)`""",
     ),
@@ -198,9 +204,18 @@ Good: `fit(data, treat={"alpha": "noncentred"})` with `latent alpha[g] ~ Normal(
 }
 
 _LATER = {
-    "GD901": ("Networks", "`net f: real[D] -> real = mlp(hidden=[10])`", "`x @ w + b`"),
+    "GD901": (
+        "Networks that are causal, have a prior, come from Python, or take missing values",
+        "`net f: real[D] -> causal real[D] = transformer()`, `net f: real[D]? -> real = mlp()`, "
+        "`net f: real[D] -> real`",
+        "`net f: real[D] -> real = mlp(hidden=[10])`",
+    ),
     "GD902": ("Flows", "`Normal(0, 1) |> f`", "a distribution of the table, or a mixture"),
-    "GD903": ("Guides", "`guide mu ~ Normal(0, 1)`", "the same model without the guide"),
+    "GD903": (
+        "Guides along sequences, of discrete latents, of moving bounds, and with missing values",
+        "`guide z[t] ~ Normal(z[t-1], 1)`, `guide k ~ Bernoulli(0.5)`",
+        "no guide for this latent, or one from complete data: `guide z ~ Normal(encode(x))`",
+    ),
     "GD904": ("Fitted models and Python functions", "`use p: real[D]`", "its equations, written"),
     "GD905": (
         "Distributions of learned functions",
@@ -222,7 +237,7 @@ _LATER = {
         "`plate word[doc]`",
         "`plate word  input doc_of[word]: index(doc)`",
     ),
-    "GD909": ("A method of inference", "`infer svi`", "`infer nuts`, or none"),
+    "GD909": ("A method of inference", "`infer laplace`", "`infer nuts`, or none"),
     "GD910": (
         "Supports that move with what is summed out or from step to step, and params that move",
         "`latent k ~ Binomial(3, 0.5)  latent b: real(0, 1 + k) ~ Flat()`",

@@ -10,6 +10,7 @@ from gendsl.graph.obstacles import Obstacle, largest_table, obstacles_of
 from gendsl.graph.recursion import chained, held
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
+    called_nets,
     equation_expressions,
     references,
     variable_expressions,
@@ -32,6 +33,8 @@ class Facts:
         chains: those of `finite` whose steps along a sequence are tied to one another.
         cardinalities: how many values each of `finite` has, where the text says so.
         params: quantities learned as points.
+        nets: functions learned as points.
+        guided: latents whose guide the author wrote.
         observed: the observed variables.
         location_scale: latents of a location-scale family whose scale is itself inferred.
         correlated: latents whose entries an unknown covariance correlates, or any one of a
@@ -53,6 +56,8 @@ class Facts:
     chains: tuple[str, ...] = ()
     cardinalities: tuple[tuple[str, int | None], ...] = ()
     params: tuple[str, ...] = ()
+    nets: tuple[str, ...] = ()
+    guided: tuple[str, ...] = ()
     observed: tuple[str, ...] = ()
     location_scale: tuple[str, ...] = ()
     correlated: tuple[str, ...] = ()
@@ -78,6 +83,8 @@ def derive_facts(model: ir.Model) -> Facts:
         chains=tuple(v.name for v in chained(model)),
         cardinalities=tuple(sizes.items()),
         params=tuple(v.name for v in model.of_role("param")),
+        nets=_used_nets(model),
+        guided=tuple(g.name for g in model.guides),
         observed=tuple(v.name for v in model.of_role("observed")),
         location_scale=tuple(
             v.name for v in unknown if _is_location_scale(model, v) and v.name not in apart
@@ -98,6 +105,12 @@ def derive_facts(model: ir.Model) -> Facts:
         ),
         integrable=integrable(model),
     )
+
+
+def _used_nets(model: ir.Model) -> tuple[str, ...]:
+    """The nets that the density depends on; those of guides alone are left out."""
+    exprs = [x for v in model.variables for x in variable_expressions(v)]
+    return called_nets(*exprs, *(e.value for e in model.energies))
 
 
 def _has_children(model: ir.Model, name: str) -> bool:

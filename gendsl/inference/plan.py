@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-__all__ = ["Candidate", "Competence", "Marginal", "Plan", "Rating", "Rewrite"]
+from gendsl.inference.guiding import GuideModel
+
+__all__ = ["Candidate", "Competence", "Marginal", "OptionValue", "Plan", "Rating", "Rewrite"]
+
+
+OptionValue = float | int | str | None
+"""Of an option of a method: a number, a word, or nothing."""
 
 
 class Competence(IntEnum):
@@ -86,13 +92,14 @@ class Plan:
         treatment: for every unknown, what happens to it.
         notes: further remarks.
         evaluation: how the density was evaluated, once a fit has been made.
+        guide: among which laws variational inference seeks the posterior.
     """
 
     method: str | None
     answer: str
     candidates: tuple[Candidate, ...]
     rewrites: tuple[Rewrite, ...]
-    options: Mapping[str, float | int | None]
+    options: Mapping[str, OptionValue]
     enumerated: tuple[str, ...] = ()
     noncentred: tuple[str, ...] = ()
     requested: bool = False
@@ -102,6 +109,7 @@ class Plan:
     marginals: tuple[Marginal, ...] = ()
     treat: Mapping[str, str] = field(default_factory=dict)
     evaluation: str = ""
+    guide: GuideModel | None = None
 
     def __str__(self) -> str:
         """As ``gendsl show --stage=plan`` prints it."""

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Integral, Real
 
 from gendsl.diagnostics import CompileError, Diagnostic, Label, nearest
 from gendsl.graph.conjugacy import integrable
 from gendsl.graph.facts import Facts, derive_facts
 from gendsl.inference.algorithms import ALGORITHMS
 from gendsl.inference.algorithms.spec import AlgorithmSpec
-from gendsl.inference.plan import Candidate, Competence, Marginal, Plan
+from gendsl.inference.guiding import GuideModel, Unguided, guide_model
+from gendsl.inference.plan import (
+    Candidate,
+    Competence,
+    Marginal,
+    OptionValue,
+    Plan,
+    Rating,
+)
 from gendsl.inference.rewrites import integrating, noncentring, summing
 from gendsl.inference.treatments import Treatments, verified
 from gendsl.ir import nodes as ir
@@ -23,7 +30,7 @@ __all__ = ["make_plan", "method_options"]
 def make_plan(
     model: ir.Model,
     request: str | None = None,
-    options: Mapping[str, float | int] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
     treat: Mapping[str, object] | None = None,
 ) -> Plan:
     """The plan of a checked model.
@@ -42,11 +49,12 @@ def make_plan(
     asked_of = verified(treat or {}, model, facts)
     facts = replace(facts, integrable=integrable(model, asked_of.sampled(facts)))
     asked_of.refused(facts.integrable, model)
-    rated = [(a, a.rate(facts)) for a in ALGORITHMS.values()]
+    guide, missing = _guide(model, facts)
+    rated = [(a, _able(a, a.rate(facts), missing)) for a in ALGORITHMS.values()]
     rated.sort(key=lambda ar: (-ar[1].competence, ar[1].cost, ar[0].name))
     candidates = tuple(Candidate(a.name, a.method.title, r) for a, r in rated)
     asked = request or (model.infer.method if model.infer is not None else None)
-    if not facts.continuous and not facts.finite and not facts.params:
+    if not facts.continuous and not facts.finite and not facts.params and not facts.nets:
         return Plan(
             None,
             "draws from the model",
@@ -69,15 +77,34 @@ def make_plan(
             raise _refusal(model, candidates, None)
     filled, unused = _filled(model, chosen, options or {}, requested=asked is not None)
     plan = _plan(model, facts, chosen, candidates, filled, asked_of, requested=asked is not None)
+    if guide is not None and chosen.guides:
+        plan = replace(plan, guide=guide, treatment={**plan.treatment, **dict(guide.words)})
     if not unused:
         return plan
     note = f"{', '.join(f'`{n}`' for n in unused)}: {chosen.name} has no use for it"
     return replace(plan, notes=(*plan.notes, note))
 
 
+def _guide(model: ir.Model, facts: Facts) -> tuple[GuideModel | None, str]:
+    """The guide of a model; None, and why there is none, where a latent has no automatic one."""
+    if facts.finite or facts.energies or facts.undirected:
+        return None, ""  # methods that need a guide refuse these by themselves
+    try:
+        return guide_model(model, facts.continuous), ""
+    except Unguided as reason:
+        return None, str(reason)
+
+
+def _able(algorithm: AlgorithmSpec, rating: Rating, missing: str) -> Rating:
+    """A rating, where the reason `missing` says why a guide that is needed cannot be had."""
+    if algorithm.guides and missing and rating.competence is not Competence.INCOMPATIBLE:
+        return Rating(Competence.INCOMPATIBLE, missing)
+    return rating
+
+
 def _filled(
     model: ir.Model, chosen: AlgorithmSpec, options: Mapping[str, object], *, requested: bool
-) -> tuple[dict[str, float | int | None], tuple[str, ...]]:
+) -> tuple[dict[str, OptionValue], tuple[str, ...]]:
     """Every option of the method, and those of the caller that mean nothing to it."""
     given = dict(model.infer.options) if model.infer and model.infer.method == chosen.name else {}
     unused: tuple[str, ...] = ()
@@ -105,7 +132,7 @@ def _plan(
     facts: Facts,
     chosen: AlgorithmSpec,
     candidates: tuple[Candidate, ...],
-    options: Mapping[str, float | int | None],
+    options: Mapping[str, OptionValue],
     treatments: Treatments,
     *,
     requested: bool,
@@ -121,7 +148,7 @@ def _plan(
     treatment = dict.fromkeys(facts.continuous, _continuous_words(chosen))
     treatment |= dict.fromkeys(gone, "integrated out exactly, and recovered afterwards")
     treatment |= dict.fromkeys(facts.finite, "summed out exactly, and recovered afterwards")
-    treatment |= dict.fromkeys(facts.params, "learned as a point")
+    treatment |= dict.fromkeys((*facts.params, *facts.nets), "learned as a point")
     notes = tuple(
         f"the density of `{n}` is known up to a constant only" for n in facts.unnormalised
     )
@@ -183,14 +210,14 @@ def _verify_known(asked: str, model: ir.Model) -> None:
 
 def method_options(
     method: MethodSpec, given: Mapping[str, object], model: ir.Model
-) -> dict[str, float | int | None]:
+) -> dict[str, OptionValue]:
     """Every option of a method, the given ones verified.
 
     Raises:
         CompileError: an unknown option (GD606) or an illegal value (GD607).
     """
     wrong: list[Diagnostic] = []
-    filled: dict[str, float | int | None] = {o.name: o.default for o in method.options}
+    filled: dict[str, OptionValue] = {o.name: o.default for o in method.options}
     for name, value in given.items():
         option = method.option(name)
         if option is None:
@@ -200,32 +227,20 @@ def method_options(
                 Diagnostic("GD606", f"`{method.name}` has no option called `{name}`", help=remedy)
             )
             continue
-        number = _number(value, whole=option.integer)
-        legal = number is not None and option.lower <= number <= option.upper
-        if value is not None and not legal:
-            kind = "a whole number" if option.integer else "a number"
+        found = option.accepted(value)
+        if value is not None and found is None:
             wrong.append(
                 Diagnostic(
                     "GD607",
-                    f"`{name}` ({option.meaning}) is {kind} from {option.lower:g} to "
-                    f"{option.upper:g}, not {value!r}",
+                    f"`{name}` ({option.meaning}) is {option.legal}, not {value!r}",
                 )
             )
             continue
-        if number is not None:
-            filled[name] = number
+        if found is not None:
+            filled[name] = found
     if wrong:
         raise CompileError(wrong, model.source)
     return filled
-
-
-def _number(value: object, *, whole: bool) -> float | int | None:
-    """A number of Python or NumPy as one of Python; None if it is none, or not whole."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, Integral):
-        return int(value)
-    return float(value) if isinstance(value, Real) and not whole else None
 
 
 def _refusal(

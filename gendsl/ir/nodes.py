@@ -29,6 +29,8 @@ __all__ = [
     "LogProb",
     "MemberNumber",
     "Model",
+    "Net",
+    "NetCall",
     "Node",
     "OdeInt",
     "Reduce",
@@ -199,6 +201,16 @@ class OdeInt(Node):
     options: tuple[tuple[str, int | float], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class NetCall(Node):
+    """``decode(z)``; `part` is what is taken of a net that gives several values, else empty."""
+
+    net: str
+    args: tuple[Expr, ...]
+    part: str
+    type: ValueType
+
+
 Expr = (
     Constant
     | Reference
@@ -214,6 +226,7 @@ Expr = (
     | Stack
     | LogProb
     | OdeInt
+    | NetCall
 )
 
 
@@ -235,6 +248,29 @@ class Distribution(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Net(Node):
+    """A learned function.
+
+    Attributes:
+        name: of the net.
+        inputs: event shape and support of each argument; no plates.
+        outputs: the same of each value, by name; a single value has the empty name.
+        architecture: a name of `gendsl.library.architectures`; None where a module is supplied.
+        options: of the architecture, those that the text gives.
+    """
+
+    name: str
+    inputs: tuple[ValueType, ...]
+    outputs: tuple[tuple[str, ValueType], ...]
+    architecture: str | None
+    options: tuple[tuple[str, NetOption], ...] = ()
+
+    def output(self, part: str) -> ValueType:
+        """The type of one of the values."""
+        return dict(self.outputs)[part]
+
+
+@dataclass(frozen=True, slots=True)
 class Axis(Node):
     """A plate, a sequence or a dim. `size` is None when data decide it."""
 
@@ -243,6 +279,9 @@ class Axis(Node):
     size: Size | None = None
     owner: str | None = None
 
+
+NetOption = int | float | str | tuple[int, ...]
+"""A number, a word, or a list of whole numbers."""
 
 Role = Literal["input", "param", "latent", "observed", "let"]
 
@@ -336,6 +375,7 @@ class Model:
     infer: InferRequest | None
     source: Source = field(compare=False, repr=False)
     span: Span = field(default=NOWHERE, compare=False, repr=False)
+    nets: tuple[Net, ...] = ()
 
     def axis(self, name: str) -> Axis:
         """The axis called `name`."""
@@ -344,6 +384,10 @@ class Model:
     def variable(self, name: str) -> Variable:
         """The variable called `name`."""
         return next(v for v in self.variables if v.name == name)
+
+    def net(self, name: str) -> Net:
+        """The net called `name`."""
+        return next(n for n in self.nets if n.name == name)
 
     def of_role(self, *roles: Role) -> tuple[Variable, ...]:
         """The variables with one of `roles`, in order."""

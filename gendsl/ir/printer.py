@@ -8,7 +8,14 @@ from typing import assert_never
 from gendsl.ir import nodes as ir
 from gendsl.library.functions import OPERATOR_FUNCTIONS
 
-__all__ = ["format_distribution", "format_ir", "format_ir_expr"]
+__all__ = [
+    "format_architecture",
+    "format_distribution",
+    "format_ir",
+    "format_ir_expr",
+    "format_option",
+    "format_signature",
+]
 
 CONDITIONAL, OR, AND, NOT, COMPARE, SUM, PRODUCT, SIGN, POWER, OPERAND = range(10)
 
@@ -32,6 +39,7 @@ def format_ir(model: ir.Model) -> str:
     """A model with every name resolved and every type written out."""
     lines = [f"model {model.name}", ""]
     lines += [_axis(axis) for axis in model.axes]
+    lines += [_net(net) for net in model.nets]
     for variable in model.variables:
         lines += _variable(variable)
     lines += [f"energy {format_ir_expr(e.value)} : {e.value.type}" for e in model.energies]
@@ -47,6 +55,34 @@ def _axis(axis: ir.Axis) -> str:
     owner = f"[{axis.owner}]" if axis.owner else ""
     size = "size from data" if axis.size is None else f"size {axis.size}"
     return f"{axis.kind} {axis.name}{owner} : {size}"
+
+
+def _net(net: ir.Net) -> str:
+    architecture = format_architecture(net)
+    body = f" = {architecture}" if architecture else ""
+    return f"net {net.name} : {format_signature(net)}{body}"
+
+
+def format_signature(net: ir.Net) -> str:
+    """The signature of a net as the language writes it."""
+    inputs = ", ".join(str(t) for t in net.inputs)
+    outputs = ", ".join(f"{n}: {t}" if n else str(t) for n, t in net.outputs)
+    domain = inputs if len(net.inputs) == 1 else f"({inputs})"
+    codomain = outputs if [n for n, _ in net.outputs] == [""] else f"({outputs})"
+    return f"{domain} -> {codomain}"
+
+
+def format_architecture(net: ir.Net) -> str:
+    """The architecture of a net as the language writes it; empty where there is none."""
+    options = ", ".join(f"{n}={format_option(v)}" for n, v in net.options)
+    return "" if net.architecture is None else f"{net.architecture}({options})"
+
+
+def format_option(value: ir.NetOption) -> str:
+    """An option of a net as the language writes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(str, value))}]"
+    return value if isinstance(value, str) else repr(value)
 
 
 def _variable(variable: ir.Variable) -> Iterator[str]:
@@ -111,6 +147,9 @@ def _expr(expr: ir.Expr) -> tuple[str, int]:
             return f"log_prob({what}, {format_ir_expr(value)})", OPERAND
         case ir.OdeInt():
             return _solution(expr), OPERAND
+        case ir.NetCall(net=net, args=args, part=part):
+            given = ", ".join(map(format_ir_expr, args))
+            return f"{net}({given})" + (f".{part}" if part else ""), OPERAND
         case ir.Apply():
             return _applied(expr)
         case _:

@@ -8,6 +8,7 @@ from typing import assert_never
 from gendsl.ir import nodes as ir
 
 __all__ = [
+    "called_nets",
     "children",
     "distribution_expressions",
     "distributions",
@@ -26,7 +27,7 @@ def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
     match expr:
         case ir.Constant() | ir.Reference() | ir.MemberNumber() | ir.SizeNumber():
             return ()
-        case ir.Apply(args=args):
+        case ir.Apply(args=args) | ir.NetCall(args=args):
             return args
         case ir.Stack(items=items):
             return items
@@ -93,6 +94,12 @@ def walk(*exprs: ir.Expr) -> Iterator[ir.Expr]:
         expr = stack.pop()
         yield expr
         stack.extend(reversed(children(expr)))
+
+
+def called_nets(*exprs: ir.Expr) -> tuple[str, ...]:
+    """The nets that `exprs` call, in order."""
+    found = (e.net for e in walk(*exprs) if isinstance(e, ir.NetCall))
+    return tuple(dict.fromkeys(found))
 
 
 def references(*exprs: ir.Expr) -> dict[str, ir.Reference]:

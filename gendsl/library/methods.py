@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal
 
 __all__ = ["LATER", "METHODS", "TREATMENTS", "MethodSpec", "OptionSpec"]
@@ -11,19 +12,48 @@ __all__ = ["LATER", "METHODS", "TREATMENTS", "MethodSpec", "OptionSpec"]
 
 @dataclass(frozen=True, slots=True)
 class OptionSpec:
-    """An option of a method: a number in a range."""
+    """An option of a method: a number in a range, or one of several words.
+
+    Attributes:
+        number: the option that a number in brackets behind a word sets, as in ``iwae(5)``.
+    """
 
     name: str
-    default: float | int | None
-    kind: Literal["whole", "real"]
+    default: float | int | str | None
+    kind: Literal["whole", "real", "word"]
     lower: float
     upper: float
     meaning: str
+    words: tuple[str, ...] = ()
+    number: str = ""
 
     @property
     def integer(self) -> bool:
         """Whether it is a whole number."""
         return self.kind == "whole"
+
+    @property
+    def legal(self) -> str:
+        """What it may be, in words."""
+        if self.words:
+            return f"one of {', '.join(self.words)}"
+        kind = "a whole number" if self.integer else "a number"
+        return f"{kind} from {self.lower:.15g} to {self.upper:.15g}"
+
+    def accepted(self, value: object) -> float | int | str | None:
+        """A value as plain Python; None if it is not legal."""
+        if self.words:
+            return value if isinstance(value, str) and value in self.words else None
+        if isinstance(value, bool):
+            return None
+        number: float | int
+        if isinstance(value, Integral):
+            number = int(value)
+        elif isinstance(value, Real) and not self.integer:
+            number = float(value)
+        else:
+            return None
+        return number if self.lower <= number <= self.upper else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +65,14 @@ class MethodSpec:
         title: what messages call it.
         options: what may be set.
         answer: what its numbers are: exact, draws, or a point.
+        learns: whether it takes steps on batches of rows, and can learn networks.
     """
 
     name: str
     title: str
     options: tuple[OptionSpec, ...]
     answer: str
+    learns: bool = False
 
     def option(self, name: str) -> OptionSpec | None:
         """The option called `name`, if there is one."""
@@ -48,6 +80,34 @@ class MethodSpec:
 
 
 _SEED = OptionSpec("seed", None, "whole", 0, 2**32 - 1, "seed of the random numbers")
+
+
+def _words(
+    name: str, default: str, words: tuple[str, ...], meaning: str, number: str = ""
+) -> OptionSpec:
+    return OptionSpec(name, default, "word", 0, 0, meaning, words, number)
+
+
+_TRAINING = (
+    OptionSpec(
+        "epochs", None, "whole", 1, 10**7, "passes over the data; 100 in batches, else 5000"
+    ),
+    OptionSpec(
+        "batch_size", None, "whole", 1, 10**9, "rows a step; with nets 128 by default, else all"
+    ),
+    OptionSpec(
+        "learning_rate", None, "real", 1e-8, 10.0, "0.001 with networks by default, else 0.01"
+    ),
+    _words("optimiser", "adam", ("adam", "adamw", "sgd", "rmsprop", "adamax"), "of the params"),
+    _words("schedule", "constant", ("constant", "linear", "cosine"), "of the learning rate"),
+    OptionSpec("clip_norm", None, "real", 1e-8, 1e8, "the longest gradient that is not cut"),
+    OptionSpec("average", None, "real", 0.0, 0.999999, "decay of the average of the params"),
+    OptionSpec("held_out", None, "real", 0.0, 0.9, "share of rows held out to stop early"),
+    OptionSpec(
+        "patience", 10, "whole", 1, 10**6, "epochs without progress on them before the end"
+    ),
+)
+"""Options of methods that learn by steps on batches of rows."""
 
 METHODS: Mapping[str, MethodSpec] = {
     spec.name: spec
@@ -86,6 +146,42 @@ METHODS: Mapping[str, MethodSpec] = {
             "the exact posterior",
         ),
         MethodSpec(
+            "svi",
+            "stochastic variational inference",
+            (
+                *_TRAINING,
+                _words(
+                    "bound",
+                    "elbo",
+                    ("elbo", "iwae", "renyi"),
+                    "of the log likelihood, to be raised",
+                    "particles",
+                ),
+                _words("gradient", "total", ("total", "path", "doubly"), "how it is estimated"),
+                OptionSpec("particles", None, "whole", 1, 10**6, "draws of the latents a step"),
+                OptionSpec("kl_warmup", None, "whole", 0, 10**6, "epochs in which the KL grows"),
+                OptionSpec("beta", 1.0, "real", 0.0, 1e6, "weight of the KL"),
+                OptionSpec("kl_cycles", None, "whole", 1, 10**6, "how often it grows so"),
+                OptionSpec("free_bits", None, "real", 0.0, 1e6, "nats of KL each unit has free"),
+                OptionSpec(
+                    "mmd", None, "real", 0.0, 1e6, "weight of the discrepancy from the prior"
+                ),
+                OptionSpec(
+                    "total_correlation",
+                    None,
+                    "real",
+                    0.0,
+                    1e6,
+                    "weight of what ties units",
+                ),
+                OptionSpec("alpha", 0.5, "real", -10.0, 10.0, "order of Renyi's bound"),
+                OptionSpec("draws", 1000, "whole", 1, 10**7, "draws from the guide to report"),
+                _SEED,
+            ),
+            "an approximate posterior, and params at the maximum of a bound",
+            learns=True,
+        ),
+        MethodSpec(
             "mle",
             "maximum likelihood",
             (OptionSpec("steps", 2000, "whole", 1, 10**7, "iterations at most"), _SEED),
@@ -111,7 +207,6 @@ TREATMENTS: Mapping[str, str] = {
 """What a caller may ask to be done with single variables."""
 
 LATER: Mapping[str, str] = {
-    "svi": "stochastic variational inference",
     "laplace": "the Laplace approximation",
     "pathfinder": "Pathfinder",
     "smc": "sequential Monte Carlo",

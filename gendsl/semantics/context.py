@@ -76,6 +76,7 @@ class Context:
         assumed: types that a recursion took for granted, by name.
         blamed: variables that have been found unfit, and for what.
         sizes: what the text says of sizes.
+        nets: those whose declarations are right.
         locals: the arguments of the function whose body is being typed.
         points: what covariance functions are functions of, where they do not say.
         site: the equation being typed.
@@ -93,6 +94,7 @@ class Context:
     assumed: dict[str, ValueType] = field(default_factory=dict)
     blamed: set[tuple[str, object]] = field(default_factory=set)
     sizes: Sizes = field(default_factory=Sizes)
+    nets: dict[str, ir.Net] = field(default_factory=dict)
     locals: Mapping[str, ir.Expr] = field(default_factory=dict)
     points: ir.Expr | None = None
     site: Site | None = None

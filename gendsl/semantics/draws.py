@@ -145,8 +145,8 @@ def _flow(ctx: Context, expr: ast.Pipe) -> Poisoned:
 def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
     word = name.id
     declared = ctx.scope.callables.get(word)
-    if declared is not None and not isinstance(declared, ast.Fn):
-        return Poisoned()  # nets, flows and `use` have been reported where they are declared
+    if isinstance(declared, ast.Flow | ast.Use):
+        return Poisoned()  # it has been reported where it is declared
     if word in LATER:
         return ctx.report.error(
             "GD905",

@@ -9,7 +9,7 @@ from gendsl.diagnostics import InternalCompilerError, Label
 from gendsl.ir import nodes as ir
 from gendsl.library.functions import CURVES, FUNCTIONS, OPERATORS
 from gendsl.library.functions.spec import FunctionSpec, Kind
-from gendsl.semantics import calls, draws, functions, odes, points, subscripts
+from gendsl.semantics import calls, draws, functions, nets, odes, points, subscripts
 from gendsl.semantics.context import Context
 from gendsl.semantics.names import type_name
 from gendsl.semantics.report import Poisoned
@@ -69,20 +69,23 @@ def _typed(ctx: Context, expr: ast.Expr) -> ir.Expr:  # noqa: C901 - one case fo
             args = ctx.all_typed([condition, then, otherwise])
             return calls.apply(ctx, "where", args, expr.span)
         case ast.Member():
-            raise _member(ctx, expr)
+            return _member(ctx, expr)
         case ast.Pipe():
             raise InternalCompilerError("the parser lets `|>` stand only after a distribution")
         case _:
             assert_never(expr)
 
 
-def _member(ctx: Context, expr: ast.Expr) -> Poisoned:
-    owner = expr
+def _member(ctx: Context, expr: ast.Member | ast.Call) -> ir.Expr:
+    part = nets.type_part(ctx, expr) if isinstance(expr, ast.Member) else None
+    if part is not None:
+        return part
+    owner: ast.Expr = expr
     while isinstance(owner, (ast.Member, ast.Call)):
         owner = owner.value if isinstance(owner, ast.Member) else owner.function
     if not isinstance(owner, ast.Name) or owner.id not in ctx.scope.callables:
         ctx.typed(ctx, owner)  # a name that is not declared is reported as such
-    return ctx.report.error(
+    raise ctx.report.error(
         "GD904",
         "fitted models and Python functions (`use`) are part of the language, but this version "
         "cannot run them yet",
@@ -186,13 +189,16 @@ def _common(ctx: Context, items: tuple[ir.Expr, ...]) -> Support:
 
 def _call(ctx: Context, expr: ast.Call) -> ir.Expr:
     if not isinstance(expr.function, ast.Name):
-        raise _member(ctx, expr)
+        return _member(ctx, expr)
     name = expr.function.id
     if name in ctx.scope.callables:
-        if isinstance(ctx.scope.callables[name], ast.Fn):
+        declared = ctx.scope.callables[name]
+        if isinstance(declared, ast.Fn):
             return functions.type_call(ctx, name, expr)
+        if isinstance(declared, ast.Net):
+            return nets.type_net_call(ctx, expr)
         ctx.all_typed(a.value for a in expr.arguments)
-        raise Poisoned  # nets, flows and `use` have been reported where they are declared
+        raise Poisoned  # flows and `use` have been reported where they are declared
     if name in OWN_FORMS:
         return OWN_FORMS[name](ctx, expr)
     spec = FUNCTIONS.get(name)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gendsl.library.distributions.spec import DistributionSpec, Form, Parameter
 from gendsl.semantics.aliases import parameter_aliases
 from gendsl.semantics.context import Context
+from gendsl.semantics.nets import parts_of
 from gendsl.semantics.report import Poisoned
 from gendsl.syntax import ast
 
@@ -25,7 +26,8 @@ def given_arguments(ctx: Context, spec: DistributionSpec, call: ast.Call) -> lis
     """The argument of each parameter of the parameterisation that is meant."""
     if any(_calls_later(ctx, a.value) for a in call.arguments):
         ctx.all_typed(a.value for a in call.arguments)
-        raise Poisoned  # the net or fitted model has been reported where it is declared
+        raise Poisoned  # the flow or fitted model has been reported where it is declared
+    call = _taken_apart(ctx, call)
     positional = [a for a in call.arguments if a.keyword is None]
     keywords = _keywords(ctx, spec, call)
     form = next((f for f in spec.forms if _fits(spec, f, len(positional), set(keywords))), None)
@@ -45,11 +47,23 @@ def given_arguments(ctx: Context, spec: DistributionSpec, call: ast.Call) -> lis
 
 
 def _calls_later(ctx: Context, value: ast.Expr) -> bool:
-    return (
-        isinstance(value, ast.Call)
-        and isinstance(value.function, ast.Name)
-        and isinstance(ctx.scope.callables.get(value.function.id), (ast.Net, ast.Flow, ast.Use))
+    if not isinstance(value, ast.Call) or not isinstance(value.function, ast.Name):
+        return False
+    name = value.function.id
+    return name in ctx.poisoned or isinstance(ctx.scope.callables.get(name), (ast.Flow, ast.Use))
+
+
+def _taken_apart(ctx: Context, call: ast.Call) -> ast.Call:
+    """``Normal(encode(x))``: the values of a net, by name, are the parameters."""
+    if len(call.arguments) != 1 or call.arguments[0].keyword is not None:
+        return call
+    value = call.arguments[0].value
+    parts = [ast.Name(part, span=value.span) for part in parts_of(ctx, value)]
+    arguments = tuple(
+        ast.Argument(name, ast.Member(value, name, span=value.span), span=value.span)
+        for name in parts
     )
+    return ast.Call(call.function, arguments, span=call.span) if parts else call
 
 
 def _keywords(ctx: Context, spec: DistributionSpec, call: ast.Call) -> dict[str, ast.Argument]:

@@ -19,7 +19,14 @@ from gendsl.semantics.supports import fits, found
 from gendsl.syntax import ast
 from gendsl.types import Index, Structured, Support, ValueType
 
-__all__ = ["check_argument", "parameter_type", "too_large", "type_call", "verify_functions"]
+__all__ = [
+    "accepts",
+    "check_argument",
+    "parameter_type",
+    "too_large",
+    "type_call",
+    "verify_functions",
+]
 
 MOST_OPERATIONS = 20_000
 DEEPEST = 200
@@ -99,7 +106,7 @@ def _verify_result(ctx: Context, fn: ast.Fn, result: ir.Expr) -> None:
         )
     wanted, _, _ = value_type(ctx, fn.result)
     same = ctx.agree(result.type.event, wanted.event)
-    if same and _accepts(ctx, wanted.support, result):
+    if same and accepts(ctx, wanted.support, result):
         return
     raise ctx.report.error(
         "GD303" if not same else "GD404",
@@ -114,7 +121,7 @@ def _verify_result(ctx: Context, fn: ast.Fn, result: ir.Expr) -> None:
     )
 
 
-def _accepts(ctx: Context, wanted: Support, given: ir.Expr) -> bool:
+def accepts(ctx: Context, wanted: Support, given: ir.Expr) -> bool:
     """Whether a value may stand for an argument, or a result, of this support."""
     support = given.type.support
     if isinstance(wanted, Index) and isinstance(support, Index):
@@ -184,7 +191,7 @@ def check_argument(ctx: Context, name: str, parameter: ast.Parameter, arg: ir.Ex
     """Verify that a value may stand for an argument of the `fn` called `name`."""
     wanted = parameter_type(ctx, parameter)
     same = ctx.agree(arg.type.event, wanted.event)
-    if same and _accepts(ctx, wanted.support, arg):
+    if same and accepts(ctx, wanted.support, arg):
         return
     told = found(arg)
     if not same:

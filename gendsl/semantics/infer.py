@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.library.methods import LATER, METHODS, MethodSpec, OptionSpec
+from gendsl.library.methods import LATER, METHODS, MethodSpec
 from gendsl.semantics.context import Context
 from gendsl.syntax import ast
 
@@ -24,12 +24,27 @@ def infer_request(ctx: Context) -> ir.InferRequest | None:
     if head.id not in METHODS:
         _unknown(ctx, head)
         return None
-    options: list[tuple[str, float | int | str]] = []
-    for argument in method.arguments if isinstance(method, ast.Call) else ():
+    options: dict[str, float | int | str] = {}
+    given = method.arguments if isinstance(method, ast.Call) else ()
+    for argument in (a for g in given for a in _apart(METHODS[head.id], g)):
         option = _option(ctx, METHODS[head.id], argument)
-        if option is not None:
-            options.append(option)
-    return ir.InferRequest(head.id, tuple(options), span=statement.span)
+        if option is not None and option[0] in options:
+            ctx.report.error("GD211", f"`{option[0]}` is given twice", argument.span)
+        elif option is not None:
+            options[option[0]] = option[1]
+    return ir.InferRequest(head.id, tuple(options.items()), span=statement.span)
+
+
+def _apart(method: MethodSpec, argument: ast.Argument) -> tuple[ast.Argument, ...]:
+    """``bound = iwae(5)`` as ``bound = iwae, particles = 5``."""
+    option = method.option(argument.keyword.id) if argument.keyword is not None else None
+    match argument.value:
+        case ast.Call(function=ast.Name() as word, arguments=(ast.Argument(keyword=None) as one,)):
+            if option is not None and option.number:
+                name = ast.Name(option.number, span=one.span)
+                number = ast.Argument(name, one.value, span=one.span)
+                return (ast.Argument(argument.keyword, word, span=argument.span), number)
+    return (argument,)
 
 
 def _unknown(ctx: Context, head: ast.Name) -> None:
@@ -53,7 +68,7 @@ def _unknown(ctx: Context, head: ast.Name) -> None:
 
 def _option(
     ctx: Context, method: MethodSpec, argument: ast.Argument
-) -> tuple[str, float | int] | None:
+) -> tuple[str, float | int | str] | None:
     names = [o.name for o in method.options]
     option = method.option(argument.keyword.id) if argument.keyword is not None else None
     if option is None:
@@ -67,19 +82,25 @@ def _option(
             help=ctx.scope.suggestion(word, names) or f"its options are {', '.join(names)}",
         )
         return None
-    value = argument.value.value if isinstance(argument.value, ast.NumberExpr) else None
-    if value is None or not _legal(option, value):
-        kind = "a whole number" if option.integer else "a number"
+    value = option.accepted(_literal(argument.value))
+    if value is None:
         ctx.report.error(
             "GD607",
-            f"`{option.name}` ({option.meaning}) is {kind} from {option.lower} to {option.upper}",
+            f"`{option.name}` ({option.meaning}) is {option.legal}",
             argument.value.span,
-            labels=(Label(argument.span, f"the default is {option.default}"),),
+            labels=(Label(argument.span, f"the default is {option.default}"),)
+            if option.default is not None
+            else (),
         )
         return None
     return option.name, value
 
 
-def _legal(option: OptionSpec, value: float | int) -> bool:
-    whole = isinstance(value, int) or not option.integer
-    return whole and option.lower <= value <= option.upper
+def _literal(expr: ast.Expr) -> float | int | str | None:
+    match expr:
+        case ast.NumberExpr(value=value):
+            return value
+        case ast.Name(id=word):
+            return word
+        case _:
+            return None

@@ -8,8 +8,9 @@ from gendsl.semantics.axes import resolve_axes
 from gendsl.semantics.context import Context, Site
 from gendsl.semantics.expressions import type_expression
 from gendsl.semantics.functions import verify_functions
-from gendsl.semantics.guides import check_guides
+from gendsl.semantics.guides import type_guides
 from gendsl.semantics.infer import infer_request
+from gendsl.semantics.nets import declare_nets
 from gendsl.semantics.order import dependency_order
 from gendsl.semantics.report import Poisoned, Report
 from gendsl.semantics.scope import build_scope
@@ -21,11 +22,6 @@ from gendsl.types import Size
 __all__ = ["lower"]
 
 LATER = {
-    ast.Net: (
-        "GD901",
-        "networks (`net`)",
-        "write the function out, with unknown weights: `x @ w + b`",
-    ),
     ast.Flow: ("GD902", "flows (`flow`)", "use a distribution, or a mixture of several"),
     ast.Use: (
         "GD904",
@@ -42,12 +38,13 @@ def lower(program: ast.Program, report: Report) -> ir.Model | None:
     ctx = Context(scope, report, type_expression)
     axes = _axes(ctx)
     _report_later(ctx)
+    nets = declare_nets(ctx)
     verify_functions(ctx)
     order, circular = dependency_order(scope, report)
     ctx.poisoned |= circular
     variables = _variables(ctx, order)
     energies = _energies(ctx)
-    check_guides(ctx)
+    guides = type_guides(ctx, variables)
     infer = infer_request(ctx)
     if report.failed:
         return None
@@ -60,10 +57,11 @@ def lower(program: ast.Program, report: Report) -> ir.Model | None:
         axes,
         variables,
         energies,
-        (),
+        guides,
         infer,
         program.source,
         head.name.span,
+        nets,
     )
 
 

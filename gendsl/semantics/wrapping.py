@@ -188,7 +188,7 @@ def _verify_part(ctx: Context, spec: WrapperSpec, value: ast.Expr) -> None:
         return  # reported as what is to come
     kind = ctx.scope.kind(function.id) if isinstance(function, ast.Name) else None
     declared = isinstance(function, ast.Name) and isinstance(
-        ctx.scope.callables.get(function.id), ast.Net | ast.Flow | ast.Use
+        ctx.scope.callables.get(function.id), ast.Flow | ast.Use
     )
     if declared or (isinstance(function, ast.Name) and kind is None):
         return

@@ -32,8 +32,33 @@ def test_nothing_unknown_suits_no_algorithm():
 
 def test_continuous_latents_are_sampled():
     facts = replace(NOTHING, continuous=("a", "b"))
-    assert able(facts) == {"nuts", "map"}
-    assert ratings(facts)["nuts"] > ratings(facts)["map"]
+    assert able(facts) == {"nuts", "map", "svi"}
+    assert ratings(facts)["nuts"] > max(ratings(facts)["map"], ratings(facts)["svi"])
+
+
+def test_nets_and_params_beside_latents_are_learned_by_a_bound():
+    for learned in (replace(NOTHING, nets=("f",)), replace(NOTHING, params=("w",))):
+        facts = replace(learned, continuous=("z",))
+        assert ratings(facts)["svi"] is Competence.PREFERRED
+        assert able(facts) <= {"svi", "map"}
+    assert able(replace(NOTHING, nets=("f",), continuous=("z",))) == {"svi"}
+    assert able(replace(NOTHING, nets=("f",))) == {"svi"}
+    assert ratings(replace(NOTHING, params=("w",)))["mle"] is Competence.PREFERRED
+
+
+def test_a_guide_of_the_file_is_a_choice_of_its_method():
+    latents = replace(NOTHING, continuous=("a",), guided=("a",))
+    for facts in (latents, replace(latents, integrable=(("gaussian", ("a",)),))):
+        found = ratings(facts)
+        assert max(found, key=lambda n: (found[n], -ALGORITHMS[n].rate(facts).cost)) == "svi"
+    assert ratings(replace(facts, guided=()))["exact"] is Competence.IDEAL
+
+
+def test_svi_refuses_what_it_cannot_sum_out_or_normalise():
+    facts = replace(NOTHING, continuous=("a",), nets=("f",))
+    assert "svi" not in able(replace(facts, finite=("z",)))
+    assert "svi" not in able(replace(facts, energies=1))
+    assert "`z` is discrete" in ALGORITHMS["svi"].rate(replace(facts, finite=("z",))).reason
 
 
 def test_finite_latents_are_enumerated_exactly():

@@ -33,18 +33,19 @@ def test_the_refusal_of_a_method_in_full():
     message = refused("GD612", lambda: gendsl.compile(NORMAL).fit({"y": [1.0]}, infer="mle"))
     assert message == (
         "<text>: error[GD612]: `mle` cannot be used for this model: there is no param to learn\n"
-        "help: use exact or nuts or map"
+        "help: use exact or nuts or map or svi"
     )
 
 
-def test_params_beside_latents_are_refused_with_every_reason():
-    text = NORMAL.replace("Normal(m, 1)", "Normal(m, s)").replace(
-        "plate n", "plate n\nparam s: positive"
+def test_params_beside_discrete_latents_are_refused_with_every_reason():
+    text = NORMAL.replace("Normal(m, 1)", "Normal(m + k, s)").replace(
+        "plate n", "plate n\nparam s: positive\nlatent k[n] ~ Bernoulli(0.5)"
     )
     message = refused("GD610", lambda: gendsl.compile(text))
     assert "mle" in message
     assert "nuts" in message
     assert "`s` is a param" in message
+    assert "svi: `k` is discrete" in message
 
 
 def test_a_model_without_unknowns_has_nothing_to_infer():

@@ -55,13 +55,27 @@ def test_a_wrong_length_is_refused_at_bind():
     assert "3" in str(error)
 
 
-def test_a_guide_that_omits_a_latent_is_refused_at_check():
+def test_a_latent_that_guides_omit_gets_one_and_the_plan_says_so():
     text = """model M
     plate n
     latent a ~ Normal(0, 1)
-    latent b ~ Normal(0, 1)
+    latent b ~ HalfNormal(1)
     observe y[n] ~ Normal(a + b, 1)
     guide a ~ Normal(0, 1)
+    """
+    model = gendsl.compile(text)
+    assert model.plan.method == "svi"
+    assert "a: by the guide of the file" in str(model.plan)
+    assert "b: a normal law with parameters of its own" in str(model.plan)
+    assert {v.name for v in model.plan.guide.model.of_role("latent")} == {"a", "b"}
+
+
+def test_a_guide_that_cannot_give_every_value_is_refused_at_check():
+    text = """model M
+    plate n
+    latent b ~ HalfNormal(1)
+    observe y[n] ~ Normal(b, 1)
+    guide b ~ Uniform(0, 3)
     """
     assert codes(text) == ["GD603"]
 

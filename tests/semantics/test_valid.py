@@ -23,7 +23,9 @@ RUNNING = {
     "lotka_volterra",
     "radon",
 }
-LEARNED_ENERGIES = {"rbm"}
+LEARNED_ENERGIES = {"energy_moons", "rbm"}
+CHECKED = {*RUNNING, "semi_supervised"}
+"""Those without a mistake; the last one has no method yet."""
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda p: p.stem)
@@ -47,7 +49,7 @@ def test_models_are_written_out(path):
 
 @pytest.mark.parametrize("path", CHARTER, ids=lambda p: p.stem)
 def test_programs_of_the_charter(path):
-    if path.stem in RUNNING:
+    if path.stem in CHECKED:
         assert check(read_source(path)).warnings == ()
         return
     with pytest.raises(CompileError) as caught:

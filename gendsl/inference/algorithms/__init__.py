@@ -6,6 +6,7 @@ from gendsl.inference.algorithms.map import SPEC as map_
 from gendsl.inference.algorithms.mle import SPEC as mle
 from gendsl.inference.algorithms.nuts import SPEC as nuts
 from gendsl.inference.algorithms.spec import AlgorithmSpec
+from gendsl.inference.algorithms.svi import SPEC as svi
 from gendsl.library.registry import Registry
 
 __all__ = ["ALGORITHMS"]
@@ -13,4 +14,4 @@ __all__ = ["ALGORITHMS"]
 ALGORITHMS: Registry[AlgorithmSpec] = Registry(AlgorithmSpec, vars())
 """Every algorithm, by the name after `infer`."""
 
-_ = (enumeration, exact, map_, mle, nuts)
+_ = (enumeration, exact, map_, mle, nuts, svi)

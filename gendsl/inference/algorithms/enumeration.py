@@ -19,6 +19,8 @@ def rate(facts: Facts) -> Rating:
             Competence.INCOMPATIBLE,
             f"`{facts.continuous[0]}` is continuous, and enumeration needs finitely many values",
         )
+    if facts.nets:
+        return Rating(Competence.INCOMPATIBLE, f"`{facts.nets[0]}` is a net, learned as a point")
     if facts.params:
         return Rating(
             Competence.INCOMPATIBLE, f"`{facts.params[0]}` is a param, learned as a point"

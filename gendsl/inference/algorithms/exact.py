@@ -14,6 +14,8 @@ def rate(facts: Facts) -> Rating:
     """Exact where algebra integrates every unknown out."""
     if not facts.continuous:
         return Rating(Competence.INCOMPATIBLE, "there is no continuous latent to integrate out")
+    if facts.nets:
+        return Rating(Competence.INCOMPATIBLE, f"`{facts.nets[0]}` is a net, learned as a point")
     if facts.params:
         return Rating(
             Competence.INCOMPATIBLE, f"`{facts.params[0]}` is a param, learned as a point"
@@ -31,6 +33,12 @@ def rate(facts: Facts) -> Rating:
             Competence.INCOMPATIBLE,
             f"`{left[0]}` is left to be sampled: its law given the rest is of no known family, or "
             "something else was asked for",
+        )
+    if facts.guided:
+        return Rating(
+            Competence.COMPATIBLE,
+            f"the file has a guide for `{facts.guided[0]}`; `infer exact` needs none",
+            cost=1,
         )
     return Rating(Competence.IDEAL, "every unknown is integrated out by algebra: exact", cost=1)
 

@@ -12,8 +12,13 @@ __all__ = ["SPEC"]
 
 def rate(facts: Facts) -> Rating:
     """Runs wherever something continuous is unknown."""
-    if not facts.continuous and not facts.params:
+    if not facts.continuous and not facts.params and not facts.nets:
         return Rating(Competence.INCOMPATIBLE, "nothing continuous is unknown")
+    if facts.nets:
+        return Rating(
+            Competence.INCOMPATIBLE,
+            f"`{facts.nets[0]}` is a net, which `svi` learns by steps on batches",
+        )
     if facts.obstacles:
         first = facts.obstacles[0]
         return Rating(

@@ -12,8 +12,13 @@ __all__ = ["SPEC"]
 
 def rate(facts: Facts) -> Rating:
     """Needs params and an exact likelihood: no continuous latent is left to integrate."""
-    if not facts.params:
+    if not facts.params and not facts.nets:
         return Rating(Competence.INCOMPATIBLE, "there is no param to learn")
+    if facts.nets:
+        return Rating(
+            Competence.INCOMPATIBLE,
+            f"`{facts.nets[0]}` is a net, which `svi` learns by steps on batches",
+        )
     if facts.continuous:
         return Rating(
             Competence.INCOMPATIBLE,

@@ -14,6 +14,8 @@ def rate(facts: Facts) -> Rating:
     """Needs continuous latents and nothing that is learned as a point."""
     if not facts.continuous:
         return Rating(Competence.INCOMPATIBLE, "there is no continuous latent to sample")
+    if facts.nets:
+        return Rating(Competence.INCOMPATIBLE, f"`{facts.nets[0]}` is a net, learned as a point")
     if facts.params:
         return Rating(
             Competence.INCOMPATIBLE,

@@ -23,6 +23,7 @@ class AlgorithmSpec:
         reparameterises: whether location-scale latents are non-centred under it.
         samples: whether it draws, step by step, what is not summed or integrated out.
         integrates: whether conjugate latents are integrated out under it.
+        guides: whether it seeks the posterior of latents among laws of a guide.
         references: sources.
     """
 
@@ -32,6 +33,7 @@ class AlgorithmSpec:
     reparameterises: bool
     samples: bool = False
     integrates: bool = False
+    guides: bool = False
     references: tuple[str, ...] = ()
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references
+from gendsl.ir.traversal import called_nets, equation_expressions, references
 from gendsl.semantics.report import Report
 
 __all__ = ["check"]
@@ -39,7 +39,7 @@ def check(model: ir.Model, report: Report) -> None:
         if block is not None:
             _own(owner, block)
     for block in {id(b): b for b in owner.values()}.values():
-        _check_block(block, variables, report)
+        _check_block(block, model, variables, report)
     _check_undirected(model, owner, report)
 
 
@@ -71,8 +71,8 @@ def _block(energy: ir.Energy, variables: Variables, report: Report) -> _Block | 
     return _Block(undirected or _tilted(random, variables), mentioned, [energy])
 
 
-def _roots(exprs: list[ir.Expr], variables: Variables) -> set[str]:
-    """The variables other than lets that expressions depend on, directly or through lets."""
+def _mentioned(exprs: list[ir.Expr], variables: Variables) -> set[str]:
+    """The variables that expressions depend on, directly or through lets."""
     seen: set[str] = set()
     stack = list(references(*exprs))
     while stack:
@@ -81,7 +81,18 @@ def _roots(exprs: list[ir.Expr], variables: Variables) -> set[str]:
             seen.add(name)
             if variables[name].role == "let":
                 stack.extend(references(*_right_sides(variables[name])))
-    return {n for n in seen if variables[n].role != "let"}
+    return seen
+
+
+def _roots(exprs: list[ir.Expr], variables: Variables) -> set[str]:
+    """Those of them that are no lets."""
+    return {n for n in _mentioned(exprs, variables) if variables[n].role != "let"}
+
+
+def _nets(exprs: list[ir.Expr], variables: Variables) -> tuple[str, ...]:
+    """The nets that expressions call, directly or through lets."""
+    lets = [variables[n] for n in _mentioned(exprs, variables) if variables[n].role == "let"]
+    return called_nets(*exprs, *(e for v in lets for e in _right_sides(v)))
 
 
 def _right_sides(variable: ir.Variable) -> list[ir.Expr]:
@@ -108,19 +119,28 @@ def _tilted(random: set[str], variables: Variables) -> set[str]:
     return random - needed
 
 
-def _check_block(block: _Block, variables: Variables, report: Report) -> None:
+def _check_block(block: _Block, model: ir.Model, variables: Variables, report: Report) -> None:
     """Refuse a block whose Z is a function of something learned or inferred."""
     parents = set(block.mentioned)
+    exprs = [e.value for e in block.energies]
     for member in block.members:
+        exprs += _right_sides(variables[member])
         parents |= _roots(_right_sides(variables[member]), variables)
     parents -= block.members
-    owed = [n for n in variables if n in parents and variables[n].role in ("param", "latent")]
-    if not owed:
+    owed = [v for n, v in variables.items() if n in parents and v.role in ("param", "latent")]
+    nets = [model.net(n) for n in _nets(exprs, variables)]
+    owners: list[ir.Variable | ir.Net] = [*owed, *nets]
+    owner = next(iter(owners), None)
+    if owner is None:
         return
     members = ", ".join(f"`{m}`" for m in sorted(block.members)[:4])
-    owner = variables[owed[0]]
-    kind = "learned" if owner.role == "param" else "inferred"
-    guilty = [e for e in block.energies if owner.name in _roots([e.value], variables)]
+    inferred = isinstance(owner, ir.Variable) and owner.role == "latent"
+    kind = "inferred" if inferred else "learned"
+    guilty = [
+        e
+        for e in block.energies
+        if owner.name in {*_roots([e.value], variables), *_nets([e.value], variables)}
+    ]
     report.error(
         "GD608",
         f"the normalising constant of this energy depends on `{owner.name}`, which is {kind}: "

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, walk
+from gendsl.ir.traversal import (
+    called_nets,
+    equation_expressions,
+    references,
+    variable_expressions,
+    walk,
+)
 from gendsl.semantics.report import Report
 from gendsl.source import Span
 
@@ -27,6 +34,7 @@ def check(model: ir.Model, report: Report) -> None:
     _check_sequences(model, needs, report)
     _check_steps(model, needs, report)
     _check_reach(model, needs, report)
+    _unused_nets(model, report)
 
 
 def _needs(variable: ir.Variable) -> Iterator[str]:
@@ -83,9 +91,10 @@ def _check_steps(model: ir.Model, needs: dict[str, set[str]], report: Report) ->
             continue
         literal = {e.step for e in variable.equations if e.step is not None}
         for equation in variable.equations:
-            missing = [s for s in range(equation.first) if s not in literal]
+            lacking = (s for s in range(equation.first) if s not in literal)
+            missing = list(islice(lacking, 3))  # a lag may be astronomical
             if equation.step is None and missing:
-                steps = ", ".join(str(s) for s in missing[:3])
+                steps = ", ".join(str(s) for s in missing)
                 report.error(
                     "GD508",
                     f"`{variable.name}` has no equation at step {steps}, where its lags have "
@@ -107,6 +116,9 @@ def _check_reach(model: ir.Model, needs: dict[str, set[str]], report: Report) ->
     """Warn of what the observations do not depend on: latents, params, inputs."""
     observed = [v.name for v in model.of_role("observed")]
     mentioned = [n for e in model.energies for n in references(e.value)]
+    latents = {v.name for v in model.of_role("latent")}
+    guiding = [n for g in model.guides for n in references(*equation_expressions(g.equation))]
+    mentioned += [n for n in guiding if n not in latents]
     reached = _reached([*observed, *mentioned], needs)
     used = _reached([v.name for v in model.variables if v.role != "input"], needs)
     used |= set(mentioned)
@@ -129,6 +141,22 @@ def _check_reach(model: ir.Model, needs: dict[str, set[str]], report: Report) ->
                 f"nothing in the model uses the input `{variable.name}`",
                 variable.span,
                 help="use it, or delete it",
+            )
+
+
+def _unused_nets(model: ir.Model, report: Report) -> None:
+    """Networks that nothing calls."""
+    exprs = [x for v in model.variables for x in variable_expressions(v)]
+    exprs += [x for g in model.guides for x in equation_expressions(g.equation)]
+    called = called_nets(*exprs, *(e.value for e in model.energies))
+    for net in model.nets:
+        if net.name not in called:
+            report.warning(
+                "GD510",
+                f"nothing in the model uses the net `{net.name}`",
+                net.span,
+                help="call it, in a guide such as `guide z ~ Normal(encode(x))` if it is an "
+                "encoder, or delete it",
             )
 
 

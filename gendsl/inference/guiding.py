@@ -1,0 +1,314 @@
+"""Guides: the family of laws among which variational inference seeks the posterior.
+
+What the author writes is kept. Every other latent is given a normal law on the scale without
+bounds. One with members in a plate is amortised where networks are learned: a further network
+computes its law from all that its posterior can depend on given what is drawn before it, and
+nothing else. That is read off the moral graph by eliminating latents, parents first, as in
+faithful inversion. Latents without plates, and those whose neighbours may be missing or have
+plates that they have not, have parameters of their own. What other steps of a sequence say of one
+is left out: its law is computed from what stands at the same step.
+
+References:
+    Faithful inversion of generative models for effective amortized inference (Webb, Golinski,
+    Zinkov, Siddharth, Rainforth, Teh, Wood, NeurIPS 2018), algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import networkx as nx
+
+from gendsl.graph.build import build_graph, random_sources
+from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import called_nets, equation_expressions, references
+from gendsl.library.architectures import ARCHITECTURES
+from gendsl.types import POSITIVE, REAL, Interval, Size, Structured, ValueType
+
+__all__ = ["GuideModel", "Unguided", "guide_model"]
+
+
+class Unguided(Exception):
+    """A latent has no automatic guide, for a reason in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuideModel:
+    """A guide as a model of the latents given everything else.
+
+    Attributes:
+        model: its variables are inputs (those that are observed among them), params, lets, and
+            latents in the order in which they are drawn, each with the law of its guide.
+        carried: latents whose law is that of their coordinates without bounds.
+        words: how each latent is inferred.
+        amortised: latents whose law is computed from data, row by row.
+    """
+
+    model: ir.Model
+    carried: frozenset[str]
+    words: tuple[tuple[str, str], ...]
+    amortised: frozenset[str]
+
+
+def guide_model(
+    model: ir.Model, latents: tuple[str, ...], *, amortise: bool | None = None
+) -> GuideModel:
+    """The guide of a model.
+
+    Args:
+        model: the model, with the guides that its author wrote.
+        latents: those that are inferred.
+        amortise: whether latents with members are amortised; where networks are learned by
+            default.
+
+    Raises:
+        Unguided: a latent has no automatic guide.
+    """
+    chosen = bool(model.nets) if amortise is None else amortise
+    return _Guiding(model, latents, amortise=chosen).result()
+
+
+class _Guiding:
+    """What is gathered on the way to the guide of one model."""
+
+    def __init__(self, model: ir.Model, latents: tuple[str, ...], *, amortise: bool) -> None:
+        self.model = model
+        self.latents = latents
+        self.amortise = amortise
+        self.taken = {v.name for v in model.variables} | {n.name for n in model.nets}
+        self.taken |= {a.name for a in model.axes}
+        self.params: list[ir.Variable] = []
+        self.nets: list[ir.Net] = []
+        self.laws: dict[str, ir.Variable] = {}
+        self.carried: set[str] = set()
+        self.words: dict[str, str] = {}
+        self.amortised: set[str] = set()
+
+    def result(self) -> GuideModel:
+        """See `guide_model`."""
+        written = {g.name: g.equation for g in self.model.guides if g.name in self.latents}
+        given = dependencies(self.model, self.latents)
+        for name in self.latents:
+            variable = self.model.variable(name)
+            if variable.role != "latent":
+                raise Unguided(f"missing values of `{name}` have no automatic guide")
+            if name in written:
+                equation = written[name]
+                self._keep(variable, equation)
+                self.words[name] = "by the guide of the file"
+                if equation.distribution is None:
+                    self.words[name] = "at a point, by the guide of the file"
+                continue
+            free = _unbounded(variable)
+            neighbours = [self.model.variable(n) for n in given[name]]
+            if self.amortise and _can_be_amortised(variable, neighbours):
+                self._amortised(variable, free, neighbours)
+            else:
+                self._own(variable, free)
+        ordered = _in_order(self._variables())
+        guide = replace(
+            self.model,
+            variables=ordered,
+            energies=(),
+            guides=(),
+            nets=(*self.model.nets, *self.nets),
+        )
+        words = tuple(self.words.items())
+        return GuideModel(guide, frozenset(self.carried), words, frozenset(self.amortised))
+
+    def _variables(self) -> Iterator[ir.Variable]:
+        yield from self.params
+        used = set(references(*(x for v in self.laws.values() for x in _expressions(v))))
+        lets = {v.name: v for v in self.model.of_role("let")}
+        while used & lets.keys():
+            name = min(used & lets.keys())
+            yield (let := lets.pop(name))
+            used |= set(references(*_expressions(let)))
+        for variable in self.model.variables:
+            if variable.name in self.laws:
+                yield self.laws[variable.name]
+            elif variable.role in ("input", "param"):
+                yield variable
+            elif variable.role == "observed":
+                yield replace(
+                    variable, role="input", equations=(), lower=None, upper=None, optional=False
+                )
+
+    def _keep(self, variable: ir.Variable, equation: ir.Equation) -> None:
+        self.laws[variable.name] = replace(variable, equations=(equation,))
+
+    def _name(self, wish: str) -> str:
+        while wish in self.taken:
+            wish += "_"
+        self.taken.add(wish)
+        return wish
+
+    # Parameters of its own
+
+    def _own(self, variable: ir.Variable, free: ValueType) -> None:
+        args = []
+        for part, support, start in (("loc", REAL, 0.0), ("scale", POSITIVE, 0.1)):
+            type_ = replace(free, support=support)
+            initial = ir.Constant(start, ValueType())
+            name = self._name(f"{variable.name}_{part}")
+            param = ir.Variable(
+                name, "param", variable.axes, type_, initial=initial, span=variable.span
+            )
+            self.params.append(param)
+            args.append((part, ir.Reference(name, type_, span=variable.span)))
+        self._normal(variable, free, tuple(args))
+        self.words[variable.name] = "a normal law with parameters of its own"
+
+    def _normal(
+        self, variable: ir.Variable, free: ValueType, args: tuple[tuple[str, ir.Expr], ...]
+    ) -> None:
+        law = ir.Distribution("Normal", args, free, span=variable.span)
+        self._keep(variable, ir.Equation(law, span=variable.span))
+        if variable.type.support != REAL:
+            self.carried.add(variable.name)
+
+    # Networks
+
+    def _amortised(
+        self, variable: ir.Variable, free: ValueType, neighbours: list[ir.Variable]
+    ) -> None:
+        event = replace(free, plates=frozenset())
+        outputs = (("loc", event), ("scale", replace(event, support=POSITIVE)))
+        inputs = tuple(replace(n.type, plates=frozenset()) for n in neighbours)
+        architecture, options = self._sized(variable)
+        name = self._name(f"encode_{variable.name}")
+        net = ir.Net(name, inputs, outputs, architecture, options, span=variable.span)
+        self.nets.append(net)
+        args = tuple(ir.Reference(n.name, n.type, span=variable.span) for n in neighbours)
+        plates = frozenset[str]().union(*(n.type.plates for n in neighbours))
+        calls = tuple(
+            (part, ir.NetCall(name, args, part, replace(t, plates=plates), span=variable.span))
+            for part, t in outputs
+        )
+        self._normal(variable, free, calls)
+        shown = ", ".join(f"`{n.name}`" for n in neighbours)
+        steps = any(self.model.axis(a).kind == "sequence" for a in variable.axes)
+        shown += " at the same step" if steps else ""
+        self.words[variable.name] = f"amortised: a normal law, computed from {shown}"
+        self.amortised.add(variable.name)
+
+    def _sized(self, variable: ir.Variable) -> tuple[str, tuple[tuple[str, ir.NetOption], ...]]:
+        """The architecture of a net that goes the other way than those that take a latent."""
+        calls = (e for v in self.model.variables for e in _expressions(v))
+        for net in (self.model.net(n) for n in called_nets(*calls)):
+            if net.architecture not in ("mlp", "residual_mlp") or not self._takes(net, variable):
+                continue
+            found = dict(net.options)
+            hidden = found.get("hidden")
+            if isinstance(hidden, tuple):
+                found["hidden"] = tuple(reversed(hidden))
+            known = {o.name for o in ARCHITECTURES[net.architecture].options}
+            own = tuple((n, v) for n, v in found.items() if n in known and n != "output")
+            return net.architecture, own
+        return "mlp", ()
+
+    def _takes(self, net: ir.Net, variable: ir.Variable) -> bool:
+        return any(
+            t.event == variable.type.event and t.support == variable.type.support
+            for t in net.inputs
+        )
+
+
+def dependencies(model: ir.Model, latents: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """What the posterior of each latent can depend on, given what is drawn before it.
+
+    Latents with plates are eliminated first, so drawn last; among them parents are eliminated
+    before children.
+    """
+    graph = build_graph(model)
+    moral = _moral(graph)
+    place = {v.name: i for i, v in enumerate(model.variables)}
+    waiting = sorted(latents, key=lambda n: (not model.variable(n).axes, place[n]))
+    kept = {v.name for v in model.of_role("latent")}
+    for gone in sorted(kept - set(waiting), key=place.__getitem__):
+        _eliminate(moral, gone)  # summed out
+    found: dict[str, tuple[str, ...]] = {}
+    while waiting:
+        local = bool(model.variable(waiting[0]).axes)
+        ready = [
+            n
+            for n in waiting
+            if bool(model.variable(n).axes) == local
+            and not set(random_sources(graph, n)) & (set(waiting) - {n})
+        ]
+        able = [n for n in waiting if bool(model.variable(n).axes) == local]
+        chosen = min(ready or able, key=lambda n: (_fill(moral, n), place[n]))
+        found[chosen] = tuple(sorted(moral.neighbors(chosen), key=place.__getitem__))
+        _eliminate(moral, chosen)
+        waiting.remove(chosen)
+    return found
+
+
+def _moral(graph: nx.DiGraph) -> nx.Graph:
+    """Variables that stand in one factor are joined; params are constants, lets are put in."""
+    moral = nx.Graph()
+    for name, facts in graph.nodes(data=True):
+        if facts["role"] in ("latent", "observed", "input"):
+            moral.add_node(name)
+    for name, facts in graph.nodes(data=True):
+        if facts["role"] not in ("latent", "observed", "energy"):
+            continue
+        scope = [n for n in random_sources(graph, name) if n in moral]
+        moral.add_edges_from(combinations([*scope, *([name] if name in moral else [])], 2))
+    return moral
+
+
+def _fill(moral: nx.Graph, name: str) -> int:
+    """How many edges its elimination adds."""
+    pairs = combinations(moral.neighbors(name), 2)
+    return sum(not moral.has_edge(a, b) for a, b in pairs)
+
+
+def _eliminate(moral: nx.Graph, name: str) -> None:
+    moral.add_edges_from(list(combinations(list(moral.neighbors(name)), 2)))
+    moral.remove_node(name)
+
+
+def _can_be_amortised(variable: ir.Variable, neighbours: list[ir.Variable]) -> bool:
+    """Whether its members have neighbours of their own, none of them missing, and no others."""
+    inside = all(n.type.plates <= variable.type.plates for n in neighbours)
+    complete = not any(n.optional for n in neighbours)
+    return bool(variable.axes) and bool(neighbours) and inside and complete
+
+
+def _unbounded(variable: ir.Variable) -> ValueType:
+    """The type of the coordinates without bounds.
+
+    Raises:
+        Unguided: they have another number of entries.
+    """
+    type_, support = variable.type, variable.type.support
+    if variable.lower is not None or variable.upper is not None:
+        raise Unguided(f"the bounds of `{variable.name}` depend on other quantities")
+    match support:
+        case Interval(integer=False) | Structured(kind="ordered" | "angle"):
+            return replace(type_, support=REAL)
+        case Structured(kind="simplex"):
+            event = (*type_.event[:-1], type_.event[-1] + Size.of(-1))
+            return replace(type_, event=event, support=REAL)
+    raise Unguided(f"`{variable.name}` is `{support}`, for which there is no automatic guide")
+
+
+def _expressions(variable: ir.Variable) -> tuple[ir.Expr, ...]:
+    return tuple(x for e in variable.equations for x in equation_expressions(e))
+
+
+def _in_order(variables: Iterable[ir.Variable]) -> tuple[ir.Variable, ...]:
+    """Variables, each after those that it mentions."""
+    waiting = {v.name: v for v in variables}
+    found: dict[str, ir.Variable] = {}
+    while waiting:
+        ready = next(
+            v
+            for v in waiting.values()
+            if not (set(references(*_expressions(v))) - {v.name}) & waiting.keys()
+        )
+        found[ready.name] = waiting.pop(ready.name)
+    return tuple(found.values())
