@@ -7,10 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gendsl.binarised import Binarised
     from gendsl.diagnostics import CompileError, DataError
     from gendsl.model import Calibration, Fit, Model, compile, load, load_calibration, load_fit
 
 __all__ = [
+    "Binarised",
     "Calibration",
     "CompileError",
     "DataError",
@@ -25,6 +27,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Binarised": "gendsl.binarised",
     "Calibration": "gendsl.model",
     "CompileError": "gendsl.diagnostics",
     "DataError": "gendsl.diagnostics",

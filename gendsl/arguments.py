@@ -24,6 +24,8 @@ MAX_SEED = 2**32 - 1
 MAX_CORES = 4096
 MAX_DRAWS = 2**53
 LIMITS = {
+    "rows": (1, 10**9),
+    "particles": (1, 10**7),
     "seed": (0, MAX_SEED),
     "cores": (1, MAX_CORES),
     "draws": (1, MAX_DRAWS),

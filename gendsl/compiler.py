@@ -13,7 +13,7 @@ import networkx as nx
 from gendsl.emit.program import Program, emit_program
 from gendsl.frontend import CheckedModel, check
 from gendsl.graph.build import build_graph
-from gendsl.inference.plan import Plan
+from gendsl.inference.plan import OptionValue, Plan
 from gendsl.inference.selection import make_plan
 from gendsl.source import Source
 
@@ -45,7 +45,7 @@ def compile_source(source: Source) -> Compiled:
 def replan(
     checked: CheckedModel,
     request: str | None = None,
-    options: Mapping[str, float | int] | None = None,
+    options: Mapping[str, OptionValue] | None = None,
     treat: Mapping[str, object] | None = None,
 ) -> Compiled:
     """Analyse, plan and emit, with a method, options and treatments of the caller's."""

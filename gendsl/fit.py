@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -42,20 +43,14 @@ from gendsl.runtime.rebasing import (
 )
 from gendsl.runtime.replay import Replay, unknown_draws
 from gendsl.runtime.results import ESTIMATE, build_tree
-from gendsl.runtime.running import FitSettings, run_engine
+from gendsl.runtime.running import FitSettings
 from gendsl.runtime.summary import Kind, Summary, summarise
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["Fit", "FitSettings", "run_fit"]
+__all__ = ["Fit", "FitSettings"]
 
 PREDICTIVE_DRAWS = 1000
 """Predictions use at most this many draws of the posterior unless told otherwise."""
-
-
-def run_fit(compiled: Compiled, bound: BoundData, settings: FitSettings) -> Fit:
-    """Run the plan's engine on bound data."""
-    carried_out, tree = run_engine(compiled, bound, settings)
-    return Fit(carried_out, bound, tree, settings)
 
 
 def _count(draws: int | None) -> int:
@@ -108,30 +103,18 @@ class Fit:
             DataError: a point estimate has no posterior.
         """
         if "posterior" not in self.tree.children:
-            raise DataError(
-                [
-                    Diagnostic(
-                        "GD814",
-                        "this fit is a point estimate and has no posterior draws",
-                        help="use `fit.estimate`; a fit of latents by `nuts` has draws",
-                    )
-                ]
-            )
+            message = "this fit is a point estimate and has no posterior draws"
+            remedy = "use `fit.estimate`; a fit of latents by `nuts` has draws"
+            raise DataError([Diagnostic("GD814", message, help=remedy)])
         return self.tree.children["posterior"]
 
     @property
     def estimate(self) -> xr.DataTree:
         """The point estimate of a fit by ``mle`` or ``map``."""
         if ESTIMATE not in self.tree.children:
-            raise DataError(
-                [
-                    Diagnostic(
-                        "GD815",
-                        "this fit has draws, not a point estimate",
-                        help="use `fit.posterior` or `fit.summary()`",
-                    )
-                ]
-            )
+            message = "this fit has draws, not a point estimate"
+            remedy = "use `fit.posterior` or `fit.summary()`"
+            raise DataError([Diagnostic("GD815", message, help=remedy)])
         return self.tree.children[ESTIMATE]
 
     def summary(self, var_names: Sequence[str] | None = None, *, ci_prob: float = 0.90) -> Summary:
@@ -300,6 +283,7 @@ class Fit:
             dtype,
             device,
             seed,
+            self._nets(),
         )
 
     def _labelled(
@@ -358,6 +342,14 @@ class Fit:
         """Write every plot that suits the fit as PNG files."""
         return plots.save_plots(self.with_predictive().tree, folder)
 
+    def _arrays(self) -> dict[str, np.ndarray] | None:
+        """Params and networks that were learned by steps."""
+        return None
+
+    def _nets(self) -> dict[str, torch.nn.Module] | None:
+        """Networks, in evaluation mode."""
+        return None
+
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the fit to a folder: model, data, results and settings; nothing is pickled.
 
@@ -376,6 +368,7 @@ class Fit:
             sizes=self.data.sizes,
             missing=self.data.missing,
             tree=self.tree,
+            learned=self._arrays(),
             meta={
                 "gendsl": VERSION,
                 "method": plan.method,

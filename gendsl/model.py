@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import xarray as xr
 
 from gendsl import arguments
+from gendsl.binarised import Binarised
 from gendsl.calibration import (
     Calibration,
     Conditions,
@@ -20,7 +22,8 @@ from gendsl.calibration import (
 )
 from gendsl.compiler import Compiled, compile_source, replan
 from gendsl.diagnostics import Diagnostic
-from gendsl.fit import Fit, FitSettings, run_fit
+from gendsl.fit import Fit, FitSettings
+from gendsl.fitting import checkpoint_folder, restored_fit, run_fit
 from gendsl.inference.plan import Plan
 from gendsl.inspection.diagram import plate_diagram_svg
 from gendsl.ir import nodes as ir
@@ -29,15 +32,12 @@ from gendsl.runtime.checkpoint import load_run
 from gendsl.runtime.data import BoundData, bind, raw_data
 from gendsl.runtime.density import Density
 from gendsl.runtime.drawable import verify_drawable
-from gendsl.runtime.draws import Batch, chunks
+from gendsl.runtime.draws import Batch
 from gendsl.runtime.failures import in_words
-from gendsl.runtime.generation import drawn
-from gendsl.runtime.labelling import axes_of, coords_of
-from gendsl.runtime.posterior import merged
 from gendsl.runtime.program import executable
 from gendsl.runtime.restored import restored_plan, restored_settings
-from gendsl.runtime.results import build_tree
 from gendsl.runtime.supplied import supplied
+from gendsl.simulation import simulated
 from gendsl.syntax.reading import read_source, source_from_text
 
 __all__ = [
@@ -133,12 +133,14 @@ class Model:
         columns: Mapping[str, Any] | None = None,
         index_base: int = 0,
         seed: int | None = None,
-        dtype: str = "float64",
+        dtype: str | None = None,
         device: str = "cpu",
         cores: int | None = None,
         progress: bool = True,
         treat: Mapping[str, str] | None = None,
-        **options: float,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        **options: float | str,
     ) -> Fit:
         """Infer what is unknown from data.
 
@@ -150,14 +152,18 @@ class Model:
             index_base: 1 if index columns count from 1.
             seed: determines every random number; that of the file's `infer`, else 0, by
                 default.
-            dtype: ``float64`` or ``float32``.
+            dtype: ``float64`` or ``float32``, the default where networks are learned.
             device: ``cpu`` or ``cuda``.
             cores: threads or processes at most.
             progress: whether to show progress.
             treat: what to do with single variables in place of what the plan would do:
                 ``sampled`` or ``marginalised``, ``centred`` or ``noncentred`` for a latent,
                 ``rows`` for an observed variable; ``*`` names all.
-            **options: options of the method, such as ``chains=4, draws=1000``.
+            checkpoint: a folder in which a training keeps checkpoints, from which it can go on.
+            resume: go on with the newest checkpoint there; the result is that of a training that
+                was never ended, bit for bit, on the same machine.
+            **options: options of the method, such as ``chains=4, draws=1000``, or
+                ``epochs=50, batch_size=128``.
 
         Raises:
             CompileError: the method cannot be used, or an option is wrong.
@@ -170,10 +176,23 @@ class Model:
             compiled = replan(self.compiled.checked, infer, options, treat)
         chosen = compiled.plan.options.get("seed") if seed is None else seed
         used, most = arguments.whole("seed", chosen or 0), arguments.whole_or_none("cores", cores)
-        settings = FitSettings(used, dtype, device, most, progress, index_base)
-        resolve_dtype(dtype)
+        settings = FitSettings(
+            used,
+            dtype or "",
+            device,
+            most,
+            progress,
+            index_base,
+            checkpoint_folder(compiled.plan, checkpoint, resume=resume),
+            resume,
+        )
+        if dtype is not None:
+            resolve_dtype(dtype)
         resolve_device(device)
         bound = self.bind(data, columns=columns, index_base=index_base)
+        if isinstance(data, Mapping):
+            anew = {n: v.probabilities for n, v in data.items() if isinstance(v, Binarised)}
+            bound = replace(bound, redrawn=anew) if anew else bound
         return run_fit(compiled, bound, settings)
 
     def log_density(
@@ -242,28 +261,7 @@ class Model:
             sizes=sizes,
             purpose="simulate",
         )
-        dtype, device = torch.float64, torch.device("cpu")
-        names = [v.name for v in self._ir.of_role("latent", "observed", "let")]
-        with tensors(dtype, device, seed), in_words(self._ir):
-            ready = executable(self.compiled.program, self._ir, bound, dtype, device)
-            batch = Batch(ready.without(frozenset(v.name for v in self._ir.of_role("observed"))))
-            arguments.verify_numbers(draws, batch.width())
-            parts = []
-            for piece in chunks(draws, 2 * batch.width()):
-                count = piece.stop - piece.start
-                parts.append(drawn(batch, names, count))
-            found = merged(parts)
-        observed = {v.name for v in self._ir.of_role("observed")}
-        return build_tree(
-            {
-                "prior": {n: v[None] for n, v in found.items() if n not in observed},
-                "prior_predictive": {n: v[None] for n, v in found.items() if n in observed},
-            },
-            axes_of(self._ir),
-            coords_of(self._ir, bound),
-            {"kind": "simulation", "model": self.name, "seed": seed},
-            supports={v.name: str(v.type.support) for v in self._ir.variables},
-        )
+        return simulated(self.compiled, bound, draws, seed)
 
     def calibrate(
         self,
@@ -379,4 +377,4 @@ def load_fit(folder: str | Path) -> Fit:
     run = load_run(folder)
     compiled = restored_plan(run)
     bound = BoundData(run.sizes, run.data, run.missing, run.labels, ())
-    return Fit(compiled, bound, run.tree, restored_settings(run))
+    return restored_fit(compiled, bound, run.tree, restored_settings(run), run.learned)

@@ -118,8 +118,8 @@ def run(versions, compiled, sampled):
 
     The first seed is sampled twice. What the first time took longer than the second is compilation
     that is put off until then; it is told with that of `compiled`. So the time of sampling is for
-    every system that of a model that has been sampled before. With ``--once`` that is left out, and
-    what is put off counts as sampling.
+    every system that of a model that has been sampled before. With ``--once`` that is left out,
+    and what is put off counts as sampling.
     """
     given = arguments()
     data, sizes, quantities = read(given.work)

@@ -103,7 +103,7 @@ def _run(arguments: argparse.Namespace) -> int:
         columns=mapped_columns(arguments, data),
         index_base=int(arguments.index_base or 0),
         seed=arguments.seed,
-        dtype=arguments.dtype,
+        dtype=arguments.dtype or "float64",
         device=arguments.device,
         cores=arguments.cores,
         progress=not arguments.quiet,

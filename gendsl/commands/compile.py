@@ -68,8 +68,9 @@ def _save_data(compiled: Compiled, arguments: argparse.Namespace) -> None:
     )
     show_findings(bound.notes, compiled.checked.ir.source)
     model, cpu = compiled.checked.ir, torch.device("cpu")
-    ready = executable(compiled.program, model, bound, torch.float64, cpu)
-    arrays = {n: np.asarray(v) for n, v in ready.arguments.items() if v is not None}
+    ready = executable(compiled.program, model, bound, torch.float64, cpu, nets={})
+    given = ((n, v) for n, v in ready.arguments.items() if n != compiled.program.nets)
+    arrays = {n: np.asarray(v) for n, v in given if v is not None}
     with draft_of(Path(arguments.save_data)) as draft:
         write_arrays(arrays, draft)
     say(f"wrote {arguments.save_data}: {', '.join(arrays)}")

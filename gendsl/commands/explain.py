@@ -11,6 +11,8 @@ from inspect import getdoc
 from gendsl.commands.arguments import Command, Parser
 from gendsl.diagnostics import DataError, Diagnostic, nearest
 from gendsl.explanations import all_codes, explain
+from gendsl.ir.printer import format_option
+from gendsl.library.architectures import ARCHITECTURES, ArchitectureSpec
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.spec import DistributionSpec
 from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
@@ -29,8 +31,8 @@ def _declare(parser: Parser) -> None:
         "word",
         metavar="WORD",
         nargs="?",
-        help="a code such as GD301, a distribution, a function, an operator or a method; "
-        "without it, the codes are listed",
+        help="a code such as GD301, a distribution, a function, an operator, an architecture or a "
+        "method; without it, the codes are listed",
     )
 
 
@@ -61,14 +63,17 @@ def _explained(word: str) -> Iterator[str]:
         return _function(functions[word])
     if word in operators:
         return _function(operators[word])
+    if word in ARCHITECTURES:
+        return _architecture(ARCHITECTURES[word])
     if word in METHODS:
         return _method(METHODS[word])
     if word in LATER:
         return iter([f"{word}: {LATER[word]}; a later version brings it"])
     numbered = re.fullmatch(r"(?i:gd)\d*", word)
-    near = None if numbered else nearest(word, [*DISTRIBUTIONS, *WRAPPERS, *functions, *METHODS])
+    known = [*DISTRIBUTIONS, *WRAPPERS, *functions, *ARCHITECTURES, *METHODS]
+    near = None if numbered else nearest(word, known)
     remedy = f"did you mean `{near}`?" if near else "`gendsl explain` lists the codes"
-    message = f"no code, distribution, function or method is called `{word}`"
+    message = f"no code, distribution, function, architecture or method is called `{word}`"
     raise DataError([Diagnostic("GD832", message, help=remedy)])
 
 
@@ -145,22 +150,39 @@ def _function(spec: FunctionSpec) -> Iterator[str]:
 def _method(spec: MethodSpec) -> Iterator[str]:
     yield f"{spec.name}: {spec.title}, giving {spec.answer}"
     yield ""
-    given = ", ".join(f"{o.name}={o.default:g}" for o in spec.options[:2] if o.default is not None)
+    shown = [o for o in spec.options if o.default is not None and not o.words][:2]
+    given = ", ".join(f"{o.name}={o.default:g}" for o in shown)
     yield f"  infer {spec.name}({given})"
     yield ""
     for option in spec.options:
-        default = "" if option.default is None else f", {option.default:g} by default"
-        yield f"  {option.name:<18}  {option.meaning}{default}"
+        words = f": {', '.join(option.words)}" if option.words else ""
+        value = option.default if option.words else f"{option.default or 0:g}"
+        default = "" if option.default is None else f", {value} by default"
+        yield f"  {option.name:<18}  {option.meaning}{words}{default}"
+
+
+def _architecture(spec: ArchitectureSpec) -> Iterator[str]:
+    yield f"{spec.name}(...): {spec.title}"
+    yield ""
+    yield from _wrapped(spec.summary)
+    yield from _wrapped(f"takes: {spec.takes}", "  ", "")
+    yield ""
+    width = max((len(o.name) for o in spec.options), default=0)
+    for option in spec.options:
+        default = "" if option.default is None else f"; {format_option(option.default)} by default"
+        text = f"{option.meaning}: {option.expected}{default}"
+        yield from _wrapped(text, " " * (width + 4), f"  {option.name:<{width}}  ")
 
 
 COMMAND = Command(
     "explain",
     "[WORD]",
-    "Explain a code of a message, a distribution, a function, an operator or a method.",
+    "Explain a code of a message, a distribution, a function, an operator, a network or a method.",
     (
         ("gendsl explain GD301", "what a code means, with an example"),
         ("gendsl explain Normal", "its parameters, their meaning and legal values"),
         ("gendsl explain logsumexp", "what a function computes"),
+        ("gendsl explain mlp", "the options of a network"),
         ("gendsl explain nuts", "the options of a method"),
         ("gendsl explain", "all codes"),
     ),

@@ -94,7 +94,8 @@ def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
 
 
 def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace) -> Fit:
-    from gendsl.fit import FitSettings, run_fit
+    from gendsl.fit import FitSettings
+    from gendsl.fitting import run_fit
 
     seed = arguments.seed
     if seed is None:
@@ -103,7 +104,7 @@ def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace)
         print(f"{brief_plan(compiled.plan, bound.sizes, seed)}\n", flush=True)
     settings = FitSettings(
         seed,
-        arguments.dtype,
+        arguments.dtype or "",
         arguments.device,
         arguments.cores,
         not arguments.quiet,

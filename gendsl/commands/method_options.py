@@ -34,14 +34,18 @@ def declare_methods(parser: Parser, *, defaults: bool = True) -> None:
         help=f"{', '.join(METHODS)}; else what the file's `infer` says, else what suits the model",
     )
     for name, (option, methods) in _every_option().items():
-        told = defaults and option.default is not None
-        default = f" ({option.default:g} by default)" if told else ""
+        default = ""
+        if defaults and option.default is not None:
+            shown = option.default if option.words else f"{option.default:g}"
+            default = f" ({shown} by default)"
+        words = f": {', '.join(option.words)}" if option.words else ""
+        kind = number(option.lower, option.upper, integer=option.integer)
         parser.choices.add_argument(
             f"--{name.replace('_', '-')}",
             dest=f"option_{name}",
-            type=number(option.lower, option.upper, integer=option.integer),
-            metavar="N" if option.integer else "X",
-            help=f"{', '.join(methods)}: {option.meaning}{default}",
+            type=one_of(*option.words) if option.words else kind,
+            metavar="WORD" if option.words else "N" if option.integer else "X",
+            help=f"{', '.join(methods)}: {option.meaning}{words}{default}",
         )
 
 
@@ -52,9 +56,8 @@ def declare_numbers(parser: Parser) -> None:
     add(
         "--dtype",
         type=one_of("float64", "float32"),
-        default="float64",
         metavar="TYPE",
-        help="float64 (the default) or float32",
+        help="float64 (the default, but for networks) or float32",
     )
 
 

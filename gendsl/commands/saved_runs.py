@@ -31,7 +31,7 @@ def kind_of(run: SavedRun) -> Kind:
         DataError: GD803, its results do not say.
     """
     kind = run.tree.attrs.get("kind")
-    if kind == "mcmc" or kind == "exact" or kind == "point":
+    if kind == "mcmc" or kind == "exact" or kind == "point" or kind == "variational":
         found: Kind = kind
         return found
     message = f"the results in {run.folder} do not say how they came about"

@@ -31,6 +31,7 @@ class Arguments:
     observed: Pairs
     known: Pairs
     imputed: tuple[str, ...]
+    nets: str | None = None
 
     @staticmethod
     def of(model: ir.Model, names: Names) -> Arguments:
@@ -43,11 +44,13 @@ class Arguments:
             tuple((v.name, ids[v.name]) for v in observed),
             tuple((v.name, f"{ids[v.name]}_known") for v in observed if v.optional),
             tuple(v.name for v in observed if is_imputed(model, v)),
+            names.modules if names.nets else None,
         )
 
     def signature(self, kept: str | None, recovered: str | None) -> ast.arguments:
         """Keywords alone; what is observed may be left out, and is drawn then."""
         required = [a for _, a in (*self.sizes, *self.inputs)]
+        required += [self.nets] if self.nets is not None else []
         optional = [(a, ast.Constant(None)) for _, a in self.observed]
         optional += [(a, ast.Constant(None if v in self.imputed else True)) for v, a in self.known]
         if kept is not None:

@@ -96,8 +96,8 @@ class Emitter:
                 return setting.windowed(code, expr.type.plates, len(expr.type.event))
             case ir.MemberNumber():
                 return axes.member_numbers(setting, expr)
-            case ir.Apply():
-                return self._apply(expr)
+            case ir.Apply() | ir.NetCall():
+                return self._net(expr) if isinstance(expr, ir.NetCall) else self._apply(expr)
             case ir.Stack():
                 return self._stack(expr)
             case ir.LogProb(distribution=distribution, value=value):
@@ -142,6 +142,23 @@ class Emitter:
 
     def _along(self, value: ir.Expr, axis: str | int | None) -> ast.expr:
         return self.whole(value, axis) if isinstance(axis, str) else self.expr(value)
+
+    # Networks
+
+    def _net(self, expr: ir.NetCall) -> ast.expr:
+        """A call of a net; one that gives several values is made once for a statement."""
+        setting = self.setting
+        code = py.call(setting.names.nets[expr.net], *(self.tensor(a) for a in expr.args))
+        if not expr.part:
+            return code
+        call = expr.net, expr.args
+        whole: ast.expr = code
+        if setting.step is None and setting.window is None:
+            if call not in setting.results:
+                setting.results[call] = name = setting.names.extra(f"{expr.net}_values")
+                setting.before.append(py.assign(name, code, expr.span))
+            whole = py.name(setting.results[call])
+        return ast.Subscript(whole, py.text(expr.part), ast.Load())
 
     # Functions
 

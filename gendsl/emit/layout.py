@@ -44,6 +44,7 @@ RESERVED = {
     "in_order",
     "joined",
     "kept",
+    "guide",
     "lagged",
     "once",
     "recovered",
@@ -96,11 +97,12 @@ def _plate_sets(model: ir.Model) -> Iterator[frozenset[str]]:
             yield expr.type.plates
 
 
-def layout_of(model: ir.Model) -> Layout:
+def layout_of(model: ir.Model, guide: ir.Model | None = None) -> Layout:
     """Depths such that plates that meet differ; data keep the order of their axes if they can."""
     names = [a.name for a in model.axes if a.kind != "dim"]
     meets: dict[str, set[str]] = {n: set() for n in names}
-    for plates in set(_plate_sets(model)):
+    sets = set(_plate_sets(model)) | set(_plate_sets(guide) if guide is not None else ())
+    for plates in sets:
         for p in plates:
             meets[p] |= plates - {p}
     before: dict[str, set[str]] = {n: set() for n in names}
@@ -122,8 +124,8 @@ def layout_of(model: ir.Model) -> Layout:
 class Names:
     """Python identifiers for the names of a model; injective, legal, and shadowing nothing."""
 
-    def __init__(self, model: ir.Model) -> None:
-        """Reserve a name for every variable and axis."""
+    def __init__(self, model: ir.Model, guide: ir.Model | None = None) -> None:
+        """Reserve a name for every variable and axis, those of the guide alone included."""
         self._taken: set[str] = set(RESERVED)
         self._cut: dict[str, str] = {}
         self.variables = {v.name: self._fresh(v.name) for v in model.variables}
@@ -134,6 +136,12 @@ class Names:
         plates = [a.name for a in model.axes if a.kind != "dim"]
         self.sizes = self.dims | {p: self._fresh(f"n_{p}") for p in plates}
         self.plates = {p: self._fresh(f"{p}_plate") for p in plates}
+        beside = guide if guide is not None else model
+        for variable in beside.variables:
+            if variable.name not in self.variables:
+                self.variables[variable.name] = self._fresh(variable.name)
+        self.nets = {n.name: self._fresh(n.name) for n in beside.nets}
+        self.modules = self._fresh("nets") if self.nets else "nets"
         self.kept = "kept"
         self.recovered = "recovered"
 

@@ -39,6 +39,28 @@ OPTIMUM = """    svi = SVI({model}, {guide}, Adam({{"lr": 0.02}}), {elbo})
     for name, value in pyro.get_param_store().items():
         print(name, value.detach())"""
 
+LEARNING = """    pyro.set_rng_seed(0)
+{nets}    svi = SVI(model, guide, {optimiser}({{"lr": {rate}}}), Trace_ELBO({particles}))
+    for step in range({steps}):  # of the plain ELBO, each on all of the data
+        loss = svi.step(**data)
+        if step % 100 == 0:
+            print(step, loss)
+    for name, value in pyro.get_param_store().items():
+        if "$$$" not in name:  # weights of networks
+            print(name, value.detach())"""
+
+OPTIMISERS = {
+    "adam": "Adam",
+    "adamax": "Adamax",
+    "adamw": "AdamW",
+    "rmsprop": "RMSprop",
+    "sgd": "SGD",
+}
+"""What Pyro calls those of the option of the same name."""
+
+STEPS = 5_000
+"""How many are taken, unless the file says."""
+
 SIMULATION = """    trace = pyro.poutine.trace(model).get_trace(**data)
     for name, site in trace.nodes.items():
         if site["type"] == "sample":
@@ -52,6 +74,7 @@ def main_part(
     summing: str = "",
     *,
     tied: bool = False,
+    nets: str = "",
 ) -> str:
     """How to run the program by itself, by the method of the plan.
 
@@ -61,6 +84,7 @@ def main_part(
         moving: latents whose support depends on other unknowns.
         summing: code that makes `summed`, which sums discrete latents out; empty where Pyro does.
         tied: whether members of discrete latents are variables of their own.
+        nets: code that puts new networks among the data.
     """
     before = _indented(summing)
     if tied and plan.method is not None:
@@ -72,6 +96,8 @@ def main_part(
             return _text([SUMMING], before + EXACT)
         case "mle" | "map":
             return _optimum(plan, max(1, nesting), moving, before)
+        case "svi":
+            return _learning(plan, _indented(nets))
         case _:
             return _text([], SIMULATION)
 
@@ -100,6 +126,27 @@ def _nuts(plan: Plan, moving: tuple[str, ...], summing: str) -> str:
         imports.append(SUMMING)
         model = "summed(model)"
     return _text(imports, summing + NUTS.format(model=_rewritten(model, forms)))
+
+
+def _learning(plan: Plan, nets: str) -> str:
+    given = plan.options
+    optimiser = OPTIMISERS[str(given["optimiser"])]
+    rate = given["learning_rate"]
+    if rate is None:
+        rate = 1e-3 if nets else 1e-2
+    particles = given["particles"]
+    imports = [
+        "from pyro.infer import SVI, Trace_ELBO",
+        f"from pyro.optim import {optimiser}",
+    ]
+    body = LEARNING.format(
+        nets=nets,
+        optimiser=optimiser,
+        rate=rate,
+        particles="" if particles is None else f"num_particles={particles}",
+        steps=given["epochs"] or STEPS,
+    )
+    return _text(imports, body)
 
 
 def _rewritten(model: str, sites: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.layout import Layout, Names, layout_of
 from gendsl.emit.main_part import main_part
+from gendsl.emit.networks import new_networks
 from gendsl.emit.observed import ObservedEmitter
 from gendsl.emit.prelude import PRELUDE
 from gendsl.emit.rendering import rendered
@@ -19,8 +20,10 @@ from gendsl.emit.scans import scanned, steps_of
 from gendsl.emit.setting import Setting
 from gendsl.emit.sites import SiteEmitter, Statement, in_order, window_of
 from gendsl.emit.stepped import SteppedEmitter
+from gendsl.emit.text import locate, program_text
 from gendsl.graph.grounding import grounded
 from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans
+from gendsl.inference.guiding import GuideModel
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
@@ -32,7 +35,6 @@ from gendsl.ir.traversal import (
 )
 from gendsl.semantics.moving import followers
 from gendsl.semantics.supports import is_discrete
-from gendsl.source import Source, Span
 
 __all__ = ["Program", "emit_program"]
 
@@ -60,6 +62,8 @@ class Program:
         grounded: other discrete latents whose members are variables of their own, with the plates
             of these.
         steps: for each site of a literal equation, the step it holds at.
+        nets: the argument that takes the networks, by name; None where there are none.
+        guide: its function `guide` with the positions of the model text; None without one.
         uses_runtime: whether it needs more than Pyro.
     """
 
@@ -78,34 +82,37 @@ class Program:
     chains: tuple[Chain, ...]
     grounded: tuple[tuple[str, tuple[str, ...]], ...]
     steps: tuple[tuple[str, int], ...]
+    nets: str | None
+    guide: ast.Module | None = field(repr=False)
     uses_runtime: bool
 
 
 def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
     """The Pyro program of a model; the same input gives the same bytes."""
-    names = Names(model)
+    guided = plan.guide.model if plan.guide is not None else None
+    names = Names(model, guided)
     arguments = Arguments.of(model, names)
-    setting = _setting(model, names, arguments)
+    layout = layout_of(model, guided)
+    setting = _setting(model, names, arguments, layout)
     statements = _statements(model, plan, setting)
-    body = computed_sizes(model, setting, closed=False) + aligned_data(model, setting)
-    body += [*setting.functions.values()]
-    body += _plates(model, setting, statements) + _grouped(setting, statements)
     doc: list[ast.stmt] = [ast.Expr(py.text(model.doc.strip()))] if model.doc else []
-    everything = [*doc, *body] or [ast.Pass()]
+    bodies = {"model": [*doc, *_body(model, setting, statements)]}
+    if plan.guide is not None:
+        bodies["guide"] = _guide_body(plan.guide, names, arguments, setting)
     kept = names.kept if setting.kept else None
     recovered = names.recovered if any(s.deferred for s in statements) else None
-    signature = arguments.signature(kept, recovered)
-    function = ast.FunctionDef("model", signature, everything, [], None)
-    constants = computed_sizes(model, setting, closed=True)
+    functions = {
+        name: _function(name, body, arguments, kept, recovered) for name, body in bodies.items()
+    }
+    text = "\n\n\n".join(map(rendered, functions.values()))
+    trees = {name: _module(model, setting, f) for name, f in functions.items()}
     prelude = "\n\n\n".join(PRELUDE[n].strip("\n") for n in sorted(setting.used))
-    text = rendered(function)
-    tree = ast.Module([*constants, function], [])
-    _locate(tree, model.source)
     main = _main(model, plan, setting, arguments)
+    constants = computed_sizes(model, setting, closed=True)
     return Program(
-        _text(model, plan, version, prelude, constants, text, main),
+        program_text(model.name, version, prelude, constants, text, main),
         prelude,
-        tree,
+        trees["model"],
         setting.layout,
         arguments.sizes,
         arguments.inputs,
@@ -118,8 +125,86 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         chains_of(model),
         tuple((n, tuple(sorted(p))) for n, p in grounded(model).items()),
         _steps(model),
-        "runtime." in text,
+        arguments.nets,
+        trees.get("guide"),
+        "runtime." in text or "runtime.net(" in main,
     )
+
+
+def _function(
+    name: str,
+    body: list[ast.stmt],
+    arguments: Arguments,
+    kept: str | None,
+    recovered: str | None,
+) -> ast.FunctionDef:
+    signature = arguments.signature(kept, recovered)
+    return ast.FunctionDef(name, signature, body or [ast.Pass()], [], None)
+
+
+def _module(model: ir.Model, setting: Setting, function: ast.FunctionDef) -> ast.Module:
+    """A function after the sizes that it uses, with the positions of the model text."""
+    tree = ast.Module([*computed_sizes(model, setting, closed=True), function], [])
+    locate(tree, model.source)
+    return tree
+
+
+def _body(model: ir.Model, setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
+    """All that a function does."""
+    body = computed_sizes(model, setting, closed=False) + aligned_data(model, setting)
+    body += [*_modules(model, setting, statements), *setting.functions.values()]
+    return body + _plates(model, setting, statements) + _grouped(setting, statements)
+
+
+def _modules(model: ir.Model, setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
+    """The networks that are called, as Pyro modules."""
+    names = setting.names
+    called = {
+        n.id
+        for statement in statements
+        for code in statement.code
+        for n in ast.walk(code)
+        if isinstance(n, ast.Name)
+    }
+    result: list[ast.stmt] = []
+    for net in model.nets:
+        if names.nets[net.name] in called:
+            given = ast.Subscript(py.name(names.modules), py.text(net.name), ast.Load())
+            module = py.call("pyro.module", py.text(net.name), given)
+            result.append(py.assign(names.nets[net.name], module, net.span))
+    return result
+
+
+def _guide_body(
+    found: GuideModel, names: Names, arguments: Arguments, beside: Setting
+) -> list[ast.stmt]:
+    """What the guide does, a model of the latents, which is called like the model itself."""
+    model = found.model
+    setting = _setting(model, names, arguments, beside.layout)
+    setting.kept, setting.used = beside.kept, beside.used
+    emitter = Emitter(setting)
+    distributions = DistributionEmitter(emitter, frozenset())
+    emitter.distribution = distributions.plain
+    sites = SiteEmitter(model, emitter, distributions, frozenset())
+    statements: list[Statement] = []
+    for variable in model.variables:
+        match variable.role:
+            case "param":
+                statement = sites.param(variable)
+            case "let":
+                statement = sites.let(variable, site=False)
+            case "latent":
+                statement = sites.guided(variable, carried=variable.name in found.carried)
+            case _:
+                continue
+        statements.append(_after(setting, statement))
+    return _body(model, setting, statements)
+
+
+def _after(setting: Setting, statement: Statement) -> Statement:
+    """A statement with what must stand before it."""
+    before = setting.taken()
+    return replace(statement, code=(*before, *statement.code)) if before else statement
 
 
 def _steps(model: ir.Model) -> tuple[tuple[str, int], ...]:
@@ -135,12 +220,14 @@ def _steps(model: ir.Model) -> tuple[tuple[str, int], ...]:
 def _main(model: ir.Model, plan: Plan, setting: Setting, arguments: Arguments) -> str:
     """How to run the program by itself."""
     always = plan.method == "enumeration"
+    nets = plan.guide.model.nets if plan.guide is not None else model.nets
     return main_part(
         plan,
         setting.layout.max_plate_nesting,
         followers(model),
         summing(model, setting, arguments, _steps(model), always=always),
         tied=bool(grounded(model)),
+        nets=new_networks(nets, model, setting, arguments),
     )
 
 
@@ -155,8 +242,7 @@ def _windows(model: ir.Model) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-def _setting(model: ir.Model, names: Names, arguments: Arguments) -> Setting:
-    layout = layout_of(model)
+def _setting(model: ir.Model, names: Names, arguments: Arguments, layout: Layout) -> Setting:
     filled = [model.variable(n) for n in arguments.imputed]
     if any(not is_discrete(v.type.support) for v in filled):
         layout = replace(layout, least=1)  # the plate of missing entries
@@ -201,25 +287,32 @@ def _statements(model: ir.Model, plan: Plan, setting: Setting) -> list[Statement
     recurring = {v.name for g in groups.values() for v in g}
     found: list[Statement] = []
     for variable in model.variables:
-        match variable.role:
-            case "input":
-                pass
-            case "param":
-                found.append(sites.param(variable))
-            case "let" if variable.name in groups:
-                found += scanned(sites, groups[variable.name])
-            case "let" if variable.name in recurring:
-                pass
-            case "let":
-                found.append(sites.let(variable))
-            case "latent" if variable.name in apart:
-                found += stepped.latent(variable)
-            case "latent":
-                found.append(sites.latent(variable))
-            case "observed":
-                found += observed.statements(variable)
-    found += [sites.energy(e, i + 1) for i, e in enumerate(model.energies)]
+        own: list[Statement]
+        if variable.role == "let":
+            own = _lets(sites, variable, groups, recurring)
+        elif variable.role == "observed":
+            own = observed.statements(variable)
+        elif variable.role == "latent":
+            held_apart = variable.name in apart
+            own = stepped.latent(variable) if held_apart else [sites.latent(variable)]
+        else:
+            own = [sites.param(variable)] if variable.role == "param" else []
+        found += [_after(setting, statement) for statement in own]
+    for number, energy in enumerate(model.energies, start=1):
+        found.append(_after(setting, sites.energy(energy, number)))
     return in_order(_deferred(model, plan, found))
+
+
+def _lets(
+    sites: SiteEmitter,
+    variable: ir.Variable,
+    groups: dict[str, tuple[ir.Variable, ...]],
+    recurring: set[str],
+) -> list[Statement]:
+    """The statements of a let, or of all that recur together with it where it is the first."""
+    if variable.name in groups:
+        return scanned(sites, groups[variable.name])
+    return [] if variable.name in recurring else [sites.let(variable)]
 
 
 def _deferred(model: ir.Model, plan: Plan, statements: list[Statement]) -> list[Statement]:
@@ -302,46 +395,3 @@ def _plate(setting: Setting, plate: str, statement: Statement) -> ast.expr:
     if window is None or window.sequence != plate:
         return py.name(setting.names.plates[plate])
     return py.name(setting.names.cut_plate(plate, window.first))
-
-
-# The text
-
-
-def _text(
-    model: ir.Model,
-    plan: Plan,
-    version: str,
-    prelude: str,
-    constants: list[ast.stmt],
-    function: str,
-    main: str,
-) -> str:
-    imports = ["import math\n"] if "math." in function + prelude else []
-    imports += ["import pyro", "import pyro.distributions as dist", "import torch"]
-    if "constraints." in function:
-        imports.append("from pyro.distributions import constraints")
-    if "runtime." in function:
-        imports.append("\nimport gendsl.runtime.distributions as runtime")
-    parts = [f'"""{model.name}: a Pyro program, compiled by gendsl {version}."""']
-    parts.append("\n".join(imports))
-    if constants:
-        parts.append("\n".join(rendered(c) for c in constants))
-    if prelude:
-        parts.append("\n" + prelude)
-    parts.append("\n" + function)
-    parts.append("\n" + main)
-    return "\n\n".join(parts) + "\n"
-
-
-def _locate(tree: ast.Module, source: Source) -> None:
-    """Give every node the position of the model text that it comes from."""
-    stack: list[tuple[ast.AST, Span]] = [(tree, Span(0, 0))]
-    while stack:
-        node, inherited = stack.pop()
-        span = py.span_of(node) or inherited
-        if isinstance(node, (ast.expr, ast.stmt, ast.excepthandler, ast.arg, ast.keyword)):
-            line, column = source.position(span.start)
-            end_line, end_column = source.position(max(span.start, span.end))
-            node.lineno, node.col_offset = line, column - 1
-            node.end_lineno, node.end_col_offset = end_line, end_column - 1
-        stack.extend((child, span) for child in ast.iter_child_nodes(node))

@@ -83,6 +83,8 @@ class Setting:
         earlier: for hidden Markov chains, what the state one step earlier is called.
         functions: definitions of functions that are arguments.
         parameters: what their parameters are called, by name.
+        results: what the results of nets are called that give several values, by the call.
+        before: the statements that make them, which stand before the one that uses them.
     """
 
     layout: Layout
@@ -97,6 +99,15 @@ class Setting:
     earlier: dict[str, str] = field(default_factory=dict)
     functions: dict[ir.Lambda, ast.FunctionDef] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
+    results: dict[tuple[str, tuple[ir.Expr, ...]], str] = field(default_factory=dict)
+    before: list[ast.stmt] = field(default_factory=list)
+
+    def taken(self) -> tuple[ast.stmt, ...]:
+        """What must stand before the statement that was just emitted."""
+        found = tuple(self.before)
+        self.before.clear()
+        self.results.clear()
+        return found
 
     def helper(self, name: str, *args: ast.expr, **keywords: ast.expr | None) -> ast.expr:
         """A call of a function of the prelude."""

@@ -190,8 +190,32 @@ class SiteEmitter:
             needs=needed(variable),
         )
 
-    def let(self, variable: ir.Variable) -> Statement:
-        """A deterministic site; NaN at the steps where its equation does not hold."""
+    def guided(self, variable: ir.Variable, *, carried: bool) -> Statement:
+        """A sample site of a guide, whose law is not narrowed.
+
+        With `carried` it is that of the coordinates without bounds.
+        """
+        (equation,) = variable.equations
+        rank = py.number(len(variable.type.event))
+        if equation.distribution is None:
+            assert equation.value is not None
+            point = self.emitter.tensor(equation.value)
+            law: ast.expr = py.call("dist.Delta", point, event_dim=rank)
+        else:
+            law = self.distributions.plain(equation.distribution, equation.distribution.type.event)
+            if carried:
+                limits = constraint(variable.type.support)
+                law = py.call("runtime.carried", law, limits)
+        site = self.site(variable, py.mark(law, equation.span))
+        code = py.assign(self.identifier(variable), site, variable.span)
+        made = frozenset({variable.name})
+        return Statement(variable.type.plates, (code,), makes=made, needs=needed(variable))
+
+    def let(self, variable: ir.Variable, *, site: bool = True) -> Statement:
+        """A deterministic site; NaN at the steps where its equation does not hold.
+
+        Without `site` the value alone, as in guides: a site there needs one in the model.
+        """
         equation = next(e for e in variable.equations if e.step is None)
         assert equation.value is not None
         setting, rank = self.setting, len(variable.type.event)
@@ -206,9 +230,10 @@ class SiteEmitter:
                 here = setting.at(self.along(variable), literal.step, rank)
                 given = self.emitter.tensor(literal.value)
                 value = py.call("torch.where", here, given, value)
-        name = py.text(variable.name)
-        code = py.call("pyro.deterministic", name, value, event_dim=py.number(rank))
-        assigned = py.assign(self.identifier(variable), code, variable.span)
+        if site:
+            name = py.text(variable.name)
+            value = py.call("pyro.deterministic", name, value, event_dim=py.number(rank))
+        assigned = py.assign(self.identifier(variable), value, variable.span)
         return Statement(
             variable.type.plates,
             (assigned,),

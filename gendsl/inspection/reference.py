@@ -14,7 +14,7 @@ from pathlib import Path
 from gendsl.compiler import Compiled, compile_source
 from gendsl.explanations import all_codes, explain
 from gendsl.inspection.diagram import plate_diagram_svg
-from gendsl.library.methods import LATER, METHODS, MethodSpec
+from gendsl.library.methods import LATER, METHODS, MethodSpec, OptionSpec
 from gendsl.syntax.reading import read_source
 
 __all__ = ["PAGES", "diagrams", "errors_page", "gallery_page", "main", "methods_page"]
@@ -90,14 +90,23 @@ def _method(method: MethodSpec) -> list[str]:
     return [
         f"{title}, giving {method.answer}.",
         "",
-        "| option | default | from | to | meaning |",
-        "| --- | --- | --- | --- | --- |",
-        *(
-            f"| `{o.name}` | {'' if o.default is None else f'{o.default:g}'} | {o.lower:g} | "
-            f"{o.upper:.12g} | {o.meaning} |"
-            for o in method.options
-        ),
+        "| option | default | values | meaning |",
+        "| --- | --- | --- | --- |",
+        *(f"| `{o.name}` | {_default(o)} | {_range(o)} | {o.meaning} |" for o in method.options),
     ]
+
+
+def _default(option: OptionSpec) -> str:
+    if option.default is None:
+        return ""
+    return f"`{option.default}`" if option.words else f"{option.default:g}"
+
+
+def _range(option: OptionSpec) -> str:
+    """The range of a number, or the words there are."""
+    if option.words:
+        return ", ".join(f"`{word}`" for word in option.words)
+    return f"{option.lower:g} to {option.upper:.12g}"
 
 
 def catalogue(folder: Path) -> dict[str, dict[str, str]]:

@@ -1,7 +1,8 @@
 """Saved runs: a folder of plain files from which nothing is ever executed.
 
-``model.gen`` is the text, ``data.npz`` the data as they were bound, ``posterior.nc`` the results
-and ``meta.json`` the facts, with the size and SHA-256 sum of each of the others. A folder
+``model.gen`` is the text, ``data.npz`` the data as they were bound, ``posterior.nc`` the results,
+``learned.npz`` params and networks where a method learns by steps, and ``meta.json`` the facts,
+with the size and SHA-256 sum of each of the others. A folder
 appears under its name when all of it has been written, or not at all. The sums find accidents;
 they are no signature.
 """
@@ -48,8 +49,9 @@ FORMAT = "gendsl-run"
 FORMAT_VERSION = 1
 
 MODEL, DATA, RESULTS, META = "model.gen", "data.npz", "posterior.nc", "meta.json"
+LEARNED = "learned.npz"
 WRITTEN_BY = "a saved run is a folder that `fit.save` or `gendsl fit --out` wrote"
-OWNED = frozenset({MODEL, DATA, RESULTS, META, "plots"})
+OWNED = frozenset({MODEL, DATA, RESULTS, META, LEARNED, "plots"})
 """What a run's folder may hold and lose when it is overwritten."""
 
 PACKAGES = ("gendsl", "torch", "pyro-ppl", "numpy", "xarray")
@@ -73,6 +75,7 @@ class SavedRun:
         meta: the facts that the caller of `save_run` gave (seed, method, timings).
         versions: the packages that wrote it.
         content_hash: of model and data; equal for fits of the same model to the same data.
+        learned: params and networks, where there are any.
     """
 
     folder: Path
@@ -86,6 +89,7 @@ class SavedRun:
     meta: dict[str, Any]
     versions: dict[str, str]
     content_hash: str
+    learned: dict[str, np.ndarray] | None = None
 
 
 def save_tree(tree: xr.DataTree, path: str | Path) -> None:
@@ -163,6 +167,7 @@ def save_run(
     missing: Mapping[str, np.ndarray],
     tree: xr.DataTree,
     meta: Mapping[str, Any],
+    learned: Mapping[str, np.ndarray] | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a run; the folder appears complete or not at all.
@@ -177,6 +182,7 @@ def save_run(
         missing: where entries are missing.
         tree: the results.
         meta: facts that JSON can hold: seed, method, timings. NaN and infinities are kept.
+        learned: params and networks, where a method learns by steps.
         overwrite: replace an earlier run.
 
     Returns:
@@ -206,7 +212,11 @@ def save_run(
             (draft / MODEL).write_bytes(source_text.encode())
             write_arrays(arrays, draft / DATA)
             write_tree(tree, draft / RESULTS)
-            facts["files"] = {name: check_sum(draft / name) for name in (MODEL, DATA, RESULTS)}
+            names = [MODEL, DATA, RESULTS]
+            if learned is not None:
+                write_arrays(learned, draft / LEARNED)
+                names.append(LEARNED)
+            facts["files"] = {name: check_sum(draft / name) for name in names}
             (draft / META).write_bytes(encode_facts(facts))
             _publish(draft, target)
         finally:
@@ -317,7 +327,8 @@ def load_run(folder: str | Path) -> SavedRun:
     where = Path(folder)
     facts = _read_meta(where)
     recorded = _mapping(facts, "files", dict, where)
-    for name in (MODEL, DATA, RESULTS):
+    kept = (LEARNED,) if LEARNED in recorded else ()
+    for name in (MODEL, DATA, RESULTS, *kept):
         _compare(where / name, recorded.get(name))
     source_text = _read_model(where / MODEL)
     arrays = read_arrays(where / DATA)
@@ -342,6 +353,7 @@ def load_run(folder: str | Path) -> SavedRun:
         _mapping(facts, "meta", object, where),
         _mapping(facts, "versions", str, where),
         content_hash,
+        read_arrays(where / LEARNED) if kept else None,
     )
 
 

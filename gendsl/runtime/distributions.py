@@ -13,6 +13,7 @@ from torch.distributions import Pareto as TorchPareto
 from torch.distributions import VonMises as TorchVonMises
 from torch.types import _size
 
+from gendsl.runtime.carrying import carried
 from gendsl.runtime.counts import DirichletMultinomial, Multinomial
 from gendsl.runtime.curves import (
     bspline,
@@ -55,6 +56,7 @@ from gendsl.runtime.matrices import LKJ, InverseWishart, LKJCholesky, MatrixNorm
 from gendsl.runtime.mixtures import Mixture, MixtureOver
 from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.narrowed import FlatOn, Ordered, Truncated
+from gendsl.runtime.nets.written import net
 from gendsl.runtime.odes import odeint
 from gendsl.runtime.ordinal import ordered_logistic, ordered_probit
 from gendsl.runtime.products import product
@@ -105,6 +107,7 @@ __all__ = [
     "ZeroInflated",
     "between",
     "bspline",
+    "carried",
     "cholesky_correlation",
     "constant_kernel",
     "correlation",
@@ -124,6 +127,7 @@ __all__ = [
     "matern32",
     "matern52",
     "natural_spline",
+    "net",
     "odeint",
     "ordered_logistic",
     "ordered_probit",

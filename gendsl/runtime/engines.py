@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite, prod
 
 import numpy as np
 import torch
 
-from gendsl.compiler import Compiled
 from gendsl.diagnostics import DataError, Diagnostic
-from gendsl.inference.plan import Plan
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.chains import Job, sample_chains
-from gendsl.runtime.data import BoundData
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
 from gendsl.runtime.enumeration import enumerate_exactly
@@ -23,59 +20,16 @@ from gendsl.runtime.marginal import NotIntegrable, log_marginal, recover
 from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.nuts import NutsOptions
 from gendsl.runtime.optimum import maximise
+from gendsl.runtime.outcome import KEPT, Groups, Outcome, Setting
 from gendsl.runtime.parameterisation import Form
 from gendsl.runtime.posterior import complete
 from gendsl.runtime.preparing import sampling_all
-from gendsl.runtime.program import Executable
 from gendsl.runtime.progress import ChainProgress
 from gendsl.runtime.results import ESTIMATE, EXACT, STANDARD_ERROR
 from gendsl.runtime.starting import without_start
+from gendsl.runtime.variational.fitting import fit_variationally
 
-__all__ = ["ENGINES", "Outcome", "Setting"]
-
-KEPT = 50_000_000
-"""A `let` of more numbers than this, over all draws, is left out of the results."""
-
-Groups = dict[str, dict[str, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What an engine is given."""
-
-    compiled: Compiled
-    bound: BoundData
-    executable: Executable
-    dtype: torch.dtype
-    device: torch.device
-    seed: int
-    cores: int | None
-    progress: bool
-
-    def option(self, name: str) -> float:
-        """An option of the plan's method."""
-        value = self.compiled.plan.options[name]
-        assert value is not None
-        return value
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What an engine gives: arrays by group, and facts for the verdict.
-
-    Attributes:
-        kind: ``mcmc``, ``exact`` or ``point``.
-        groups: arrays by group of the results tree.
-        coords: coordinates that no data have, such as the values of discrete latents.
-        attrs: facts about the fit.
-        plan: what was carried out, where it says more than the plan before.
-    """
-
-    kind: str
-    groups: Groups
-    coords: Mapping[str, np.ndarray]
-    attrs: Mapping[str, float | int | str]
-    plan: Plan | None = None
+__all__ = ["ENGINES"]
 
 
 def _nuts(setting: Setting) -> Outcome:
@@ -259,6 +213,7 @@ ENGINES: Mapping[str, Callable[[Setting], Outcome]] = {
     "nuts": _nuts,
     "enumeration": _enumeration,
     "exact": _exact,
+    "svi": fit_variationally,
     "mle": _point,
     "map": _point,
 }

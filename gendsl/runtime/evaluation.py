@@ -33,19 +33,21 @@ class Evaluation:
         log_predictive_density: summed over the rows; an estimate from draws.
         standard_error: of that sum, were the rows drawn anew.
         rows: how many there are.
-        pointwise: of each row, by observed variable.
+        pointwise: of each row, by observed variable; empty where it is told for whole rows only.
+        kind: what the number is.
     """
 
     log_predictive_density: float
     standard_error: float
     rows: int
     pointwise: Mapping[str, np.ndarray]
+    kind: str = "an estimate"
 
     def __str__(self) -> str:
         """One sentence."""
         return (
             f"log predictive density {self.log_predictive_density:.2f} "
-            f"± {self.standard_error:.2f} nats over {self.rows} rows, an estimate"
+            f"± {self.standard_error:.2f} nats over {self.rows} rows, {self.kind}"
         )
 
 

@@ -45,9 +45,16 @@ def _plate(name: str, size: int, *, dim: int) -> Any:  # noqa: ANN401
     return pyro.plate(name, size, dim=dim) if size > 0 else _EmptyPlate(name, dim)
 
 
+def _module(name: str, module: torch.nn.Module) -> torch.nn.Module:
+    """``pyro.module`` without the store: a fit owns its networks."""
+    del name
+    return module
+
+
 PRIMITIVES = SimpleNamespace(
     deterministic=pyro.deterministic,
     factor=pyro.factor,
+    module=_module,
     param=pyro.param,
     plate=_plate,
     sample=pyro.sample,

@@ -78,6 +78,7 @@ def complete(
     seed: int,
     without: frozenset[str] = frozenset(),
     centredness: Mapping[str, Tensor] | None = None,
+    params: Mapping[str, Tensor] | None = None,
 ) -> Arrays:
     """The posterior of every latent, imputed entry and let, from draws of the sampled sites.
 
@@ -89,6 +90,7 @@ def complete(
         seed: of their recovery.
         without: lets that are not wanted.
         centredness: of the standard variables that are centred in part.
+        params: values of params, as the program holds them.
     """
     model = executable.model
     names = [v.name for v in model.of_role("latent", "let") if v.name not in without]
@@ -100,9 +102,9 @@ def complete(
         length = piece.stop - piece.start
         values = _sites(executable, {n: d[piece] for n, d in raw.items()}, batch)
         if discrete:
-            trace = batch.recover(length, values, {})
+            trace = batch.recover(length, values, params or {})
         else:
-            trace = batch.trace(length, values, {})
+            trace = batch.trace(length, values, params or {})
         found = site_values(batch, trace, names, length)
         found |= _imputed(batch, trace, length)
         parts.append(found)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from gendsl.inference.plan import Plan, Rewrite
+from gendsl.inference.plan import OptionValue, Plan, Rewrite
 from gendsl.inference.selection import make_plan
 from gendsl.ir import nodes as ir
 from gendsl.runtime.density import Density
@@ -64,7 +64,7 @@ def prepared(model: ir.Model, plan: Plan, executable: Executable, seed: int) -> 
 
 
 def sampling_all(
-    model: ir.Model, plan: Plan, options: Mapping[str, float | int], error: NotIntegrable
+    model: ir.Model, plan: Plan, options: Mapping[str, OptionValue], error: NotIntegrable
 ) -> Plan:
     """The plan of the sampler, which integrates nothing out, and why."""
     gone = [n for m in plan.marginals for n in m.variables]

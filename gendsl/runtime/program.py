@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import numpy as np
 import pyro.distributions as dist
 import torch
 from pyro.distributions import constraints
 
+from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.emit.program import Program
 from gendsl.ir import nodes as ir
 from gendsl.runtime import distributions as runtime_distributions
@@ -67,23 +69,31 @@ class Executable:
         )
 
 
-def load_program(program: Program, model: ir.Model) -> Callable[..., None]:
-    """The function `model` of an emitted program.
+def load_program(
+    program: Program,
+    model: ir.Model,
+    primitives: SimpleNamespace = PRIMITIVES,
+    name: Literal["model", "guide"] = "model",
+) -> Callable[..., None]:
+    """The function `model` of an emitted program, or its `guide`.
 
-    Its code positions are those of the model text, so that a traceback names its lines.
+    What stands for `pyro` in it are `primitives`. Its code positions are those of the model text,
+    so that a traceback names its lines.
     """
     namespace: dict[str, Any] = {
         "math": math,
         "torch": torch,
-        "pyro": PRIMITIVES,
+        "pyro": primitives,
         "dist": dist,
         "constraints": constraints,
         "runtime": runtime_distributions,
         "__name__": "gendsl_program",
     }
     exec(compile(program.prelude, "<gendsl prelude>", "exec"), namespace)
-    exec(compile(program.tree, model.source.name, "exec"), namespace)
-    function: Callable[..., None] = namespace["model"]
+    tree = program.tree if name == "model" else program.guide
+    assert tree is not None
+    exec(compile(tree, model.source.name, "exec"), namespace)
+    function: Callable[..., None] = namespace[name]
     return function
 
 
@@ -94,6 +104,7 @@ def executable(
     dtype: torch.dtype,
     device: torch.device,
     kept: Mapping[str, torch.Tensor] | None = None,
+    nets: Mapping[str, torch.nn.Module] | None = None,
 ) -> Executable:
     """A program with its data as tensors; counts become floats, categories stay whole.
 
@@ -104,6 +115,10 @@ def executable(
         dtype: of the tensors.
         device: of the tensors.
         kept: constants of the data of a fit, to predict with; by default those of these data.
+        nets: the networks.
+
+    Raises:
+        DataError: GD861, the program has networks and none are given.
     """
     arguments: dict[str, Any] = {a: bound.sizes[n] for n, a in program.sizes}
     for name, argument in (*program.inputs, *program.observed):
@@ -119,4 +134,15 @@ def executable(
             arguments[argument] = torch.as_tensor(known, device=device)
     if program.kept is not None:
         arguments[program.kept] = dict(kept or {})
+    if program.nets is not None:
+        if nets is None:
+            raise _untrained(model)
+        arguments[program.nets] = dict(nets)
     return Executable(program, model, load_program(program, model), arguments, dict(bound.sizes))
+
+
+def _untrained(model: ir.Model) -> DataError:
+    names = ", ".join(f"`{n.name}`" for n in model.nets)
+    message = f"{names} has no weights yet" if len(model.nets) == 1 else f"{names} have no weights"
+    remedy = "fit the model first; then `fit.sample` draws from it"
+    return DataError([Diagnostic("GD861", message, model.nets[0].span, help=remedy)], model.source)

@@ -37,6 +37,7 @@ class Replay:
         dtype: of the tensors.
         device: of the tensors.
         seed: of what is drawn anew.
+        nets: the networks of the fit, if it has any.
     """
 
     compiled: Compiled
@@ -48,6 +49,7 @@ class Replay:
     dtype: torch.dtype
     device: torch.device
     seed: int
+    nets: Mapping[str, torch.nn.Module] | None = None
 
     def run(self, function: Callable[..., Arrays], **options: object) -> Arrays:
         """Call ``function(executable, values, params, known, seed=...)``."""
@@ -56,10 +58,14 @@ class Replay:
             program = self.compiled.program
             kept: Mapping[str, torch.Tensor] = {}
             if program.kept is not None:
-                fitted = executable(program, model, self.fitted, self.dtype, self.device)
+                fitted = executable(
+                    program, model, self.fitted, self.dtype, self.device, nets=self.nets
+                )
                 Density(fitted)  # runs the program once, which computes them
                 kept = fitted.arguments[program.kept]
-            ready = executable(program, model, self.bound, self.dtype, self.device, kept)
+            ready = executable(
+                program, model, self.bound, self.dtype, self.device, kept, self.nets
+            )
             return function(ready, self.values, self.params, self.known, seed=self.seed, **options)
 
 
@@ -70,7 +76,10 @@ def unknown_draws(model: ir.Model, tree: xr.DataTree, draws: int) -> tuple[Array
     """
     names = {v.name for v in model.of_role("latent")}
     names |= {f"{v.name}_missing" for v in model.of_role("observed")}
-    if ESTIMATE in tree.children:
+    params: Arrays = {}
+    if ESTIMATE in tree.children and "posterior" in tree.children:
+        params = {str(n): a.to_numpy() for n, a in tree[ESTIMATE].data_vars.items()}
+    elif ESTIMATE in tree.children:
         estimate = {str(n): a.to_numpy() for n, a in tree[ESTIMATE].data_vars.items()}
         latents = {
             n: np.broadcast_to(a, (draws, *a.shape)).copy()
@@ -89,4 +98,4 @@ def unknown_draws(model: ir.Model, tree: xr.DataTree, draws: int) -> tuple[Array
     total = len(next(iter(flat.values()))) if flat else 0
     wanted = min(total, draws)
     chosen = np.linspace(0, max(0, total - 1), wanted).round().astype(int)
-    return {n: a[chosen] for n, a in flat.items()}, {}
+    return {n: a[chosen] for n, a in flat.items()}, params

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from gendsl.compiler import Compiled
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.graph.facts import derive_facts
 from gendsl.ir import nodes as ir
+from gendsl.library.methods import METHODS
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.data import BoundData
-from gendsl.runtime.engines import ENGINES, Setting
+from gendsl.runtime.engines import ENGINES
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.labelling import (
     axes_of,
@@ -23,8 +25,11 @@ from gendsl.runtime.labelling import (
     sorted_posterior,
     supports_of,
 )
+from gendsl.runtime.outcome import Outcome, Setting
 from gendsl.runtime.program import executable
 from gendsl.runtime.results import build_tree
+from gendsl.runtime.variational.fitting import learned_for
+from gendsl.runtime.variational.learned import Learned
 
 __all__ = ["FitSettings", "run_engine"]
 
@@ -40,6 +45,8 @@ class FitSettings:
         cores: threads or processes at most; None for the machine's.
         progress: whether to show progress.
         index_base: what numbers of index columns count from, in these data and in new ones.
+        checkpoint: the folder of checkpoints of a method that learns by steps.
+        resume: whether to go on with the newest one in it.
     """
 
     seed: int = 0
@@ -48,36 +55,57 @@ class FitSettings:
     cores: int | None = None
     progress: bool = True
     index_base: int = 0
+    checkpoint: str | None = None
+    resume: bool = False
 
 
 def run_engine(
     compiled: Compiled, bound: BoundData, settings: FitSettings
-) -> tuple[Compiled, xr.DataTree]:
+) -> tuple[Compiled, xr.DataTree, Learned | None]:
     """Run the plan's engine and label what it gives.
 
     Returns:
-        The model with the plan that was carried out, and the results.
+        The model with the plan that was carried out, the results, and what was learned by steps.
     """
     plan, model = compiled.plan, compiled.checked.ir
     if plan.method is None:
         raise _nothing_unknown(model)
     dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
     with in_words(model):
-        with tensors(dtype, device):
-            ready = executable(compiled.program, model, bound, dtype, device)
+        with tensors(dtype, device, settings.seed):
+            learned = (
+                learned_for(plan, model, bound.sizes) if METHODS[plan.method].learns else None
+            )
+            nets = learned.nets if learned is not None else None
+            ready = executable(compiled.program, model, bound, dtype, device, nets=nets)
         setting = Setting(
-            compiled, bound, ready, dtype, device, settings.seed, settings.cores, settings.progress
+            compiled,
+            bound,
+            ready,
+            dtype,
+            device,
+            settings.seed,
+            settings.cores,
+            settings.progress,
+            learned,
+            settings.checkpoint,
+            resume=settings.resume,
         )
         outcome = ENGINES[plan.method](setting)
-    plan = outcome.plan or plan
-    compiled = replace(compiled, plan=plan)
+    compiled = replace(compiled, plan=outcome.plan or plan)
+    return compiled, _labelled(compiled, bound, outcome, settings.seed), outcome.learned
+
+
+def _labelled(compiled: Compiled, bound: BoundData, outcome: Outcome, seed: int) -> xr.DataTree:
+    """What an engine gave, with the names of the model."""
+    plan, model = compiled.plan, compiled.checked.ir
     groups = {k: v for k, v in outcome.groups.items() if v}
     groups = sorted_posterior(model, {**groups, **data_groups(model, bound)})
     attrs: dict[str, Any] = {
         "kind": outcome.kind,
-        "method": plan.method,
+        "method": plan.method or "",
         "model": model.name,
-        "seed": settings.seed,
+        "seed": seed,
         **_honest(model, outcome.attrs),
     }
     tree = build_tree(
@@ -88,7 +116,11 @@ def run_engine(
         supports=supports_of(model),
         derived=frozenset(v.name for v in model.of_role("let")),
     )
-    return compiled, tree
+    if outcome.history is not None:
+        course = {n: ("epoch", v) for n, v in outcome.history.items()}
+        epochs = np.arange(1, 1 + len(next(iter(outcome.history.values()))))
+        tree["training"] = xr.DataTree(xr.Dataset(course, {"epoch": epochs}))
+    return tree
 
 
 def _honest(model: ir.Model, attrs: Mapping[str, Any]) -> dict[str, Any]:

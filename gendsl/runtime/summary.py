@@ -20,11 +20,12 @@ from gendsl.diagnostics import DataError, Diagnostic, nearest
 from gendsl.runtime.diagnosis import diagnose, entry_labels, sampler_facts
 from gendsl.runtime.results import ESTIMATE, EXACT, SAMPLE_DIMS, STANDARD_ERROR
 from gendsl.runtime.summary_text import format_cells
+from gendsl.runtime.variational.judging import judge_variational
 from gendsl.runtime.verdict import Verdict, judge_draws, judge_exact, judge_point
 
 __all__ = ["Kind", "Summary", "summarise"]
 
-Kind = Literal["mcmc", "exact", "point"]
+Kind = Literal["mcmc", "exact", "point", "variational"]
 
 SHOWN = 60
 """Printing shows at most this many rows; `Summary.table` has all."""
@@ -133,6 +134,8 @@ def summarise(
             return _summarise_draws(tree, kind, var_names, ci_prob)
         case "point":
             return _summarise_point(tree, var_names, ci_prob)
+        case "variational":
+            return _summarise_variational(tree, var_names, ci_prob)
     assert_never(kind)
 
 
@@ -190,6 +193,37 @@ def _summarise_draws(
         judge_exact(found, tree.attrs) if independent else judge_draws(found, sampler_facts(tree))
     )
     return Summary(kind, table, caption, verdict)
+
+
+def _summarise_variational(
+    tree: xr.DataTree, var_names: Sequence[str] | None, ci_prob: float
+) -> Summary:
+    """Params as points, latents by draws from the guide."""
+    low, high = _bounds(ci_prob)
+    columns = ["mean", "sd", low, high]
+    frames: dict[str, pd.DataFrame] = {}
+    estimate = tree[ESTIMATE].to_dataset() if ESTIMATE in tree.children else xr.Dataset()
+    for name, array in estimate.data_vars.items():
+        values = array.to_numpy().astype(np.float64).ravel()
+        frame = pd.DataFrame({"mean": values}, index=entry_labels(str(name), array))
+        frames[str(name)] = frame.reindex(columns=columns)
+    if "posterior" in tree.children:
+        found = diagnose(tree["posterior"].to_dataset(), ci_prob, independent=True)
+        rows = found.table.set_index("label").rename_axis(None)
+        for name, part in rows.groupby("variable", sort=False):
+            renamed = part.rename(columns={"low": low, "high": high})
+            frames[str(name)] = renamed[columns]
+    chosen = list(frames) if var_names is None else list(var_names)
+    for name in chosen:
+        if name not in frames:
+            raise _refusal("GD811", f"the results have no variable {name!r}")
+    table = pd.concat([frames[n] for n in chosen]) if chosen else pd.DataFrame(columns=columns)
+    caption = (
+        f"Approximate posterior{_method(tree)}: draws from the guide; the verdict says how "
+        f"near it is. mean, sd: on each quantity's own scale; {low}, {high}: ends of "
+        f"the equal-tailed {100 * ci_prob:g} % interval; params are points, without an sd."
+    )
+    return Summary("variational", table, caption, judge_variational(tree.attrs))
 
 
 def _method(tree: xr.DataTree) -> str:

@@ -14,7 +14,15 @@ import pandas as pd
 
 from gendsl.runtime.diagnosis import Diagnosis, SamplerFacts
 
-__all__ = ["Finding", "Status", "Verdict", "judge_draws", "judge_exact", "judge_point"]
+__all__ = [
+    "Finding",
+    "Status",
+    "Verdict",
+    "conclude",
+    "judge_draws",
+    "judge_exact",
+    "judge_point",
+]
 
 Status = Literal["good", "caution", "do not trust"]
 
@@ -61,7 +69,8 @@ class Finding:
 ORDER: tuple[Status, ...] = ("do not trust", "caution", "good")
 
 
-def _conclude(findings: Iterable[Finding], otherwise: str) -> Verdict:
+def conclude(findings: Iterable[Finding], otherwise: str) -> Verdict:
+    """The verdict of findings; `otherwise` stands first where all of them are good."""
     ranked = sorted(findings, key=lambda f: ORDER.index(f.status))
     status = ranked[0].status if ranked else "good"
     sentences = [f.sentence for f in ranked]
@@ -96,7 +105,7 @@ def judge_draws(found: Diagnosis, facts: SamplerFacts) -> Verdict:
         *_energy(facts),
         *_notes(found),
     ]
-    return _conclude(findings, _agreed(found, facts))
+    return conclude(findings, _agreed(found, facts))
 
 
 def _entries(found: Diagnosis) -> Iterator[Finding]:
@@ -258,14 +267,14 @@ def judge_exact(found: Diagnosis | None, attrs: Mapping[Any, Any]) -> Verdict:
                 Finding("do not trust", "The data have probability zero under the model.")
             )
     if found is None:
-        return _conclude(
+        return conclude(
             findings,
             "The probabilities are exact: every case was summed, nothing was sampled, and "
             "rounding is the only error." + tail,
         )
     error = float((found.table.mcse_mean / found.table.sd).max())
     known = "" if isnan(error) else f" (for means at most {_percent(error)} of the sd)"
-    return _conclude(
+    return conclude(
         findings,
         f"{found.chains * found.draws} independent draws from the exact posterior: there is no "
         f"convergence to doubt, only the Monte Carlo error that the table states{known}." + tail,
@@ -283,7 +292,7 @@ def judge_point(table: pd.DataFrame, attrs: Mapping[Any, Any]) -> Verdict:
         )
     steps = f" after {attrs['iterations']} iterations" if "iterations" in attrs else ""
     gradient = f" (gradient norm {attrs['gradient_norm']:.2g})" if "gradient_norm" in attrs else ""
-    return _conclude(
+    return conclude(
         findings,
         f"The optimiser converged{steps}{gradient} to a maximum: the observed information is "
         "positive definite there. Other maxima elsewhere are not ruled out.",

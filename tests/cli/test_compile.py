@@ -78,6 +78,37 @@ def test_runs_without_gendsl(cli, names, name):
     assert "Number of divergences" in done.stdout
 
 
+NETWORK = """\
+model Network
+plate n
+plate kind
+input k[n]: index(kind)
+net f: (real, index(kind)) -> real = mlp(hidden=[4])
+param s: positive
+latent z[n] ~ Normal(0, 1)
+observe y[n] ~ Normal(f(z, k), s)
+infer svi(epochs = 3)
+"""
+
+
+def test_networks_are_trained_by_the_program(cli, folder):
+    (folder / "net.gen").write_text(NETWORK)
+    (folder / "net.csv").write_text("k,y\na,1.5\nb,0.3\na,2\nc,-1\n")
+    arguments = ["--data", "net.csv", "--save-data", "data.npz"]
+    outcome = cli("compile", "net.gen", "-o", "program.py", *arguments)
+    assert outcome.status == 0, outcome.err
+    assert "this program needs gendsl installed" in outcome.err
+    with np.load(folder / "data.npz", allow_pickle=False) as arrays:
+        assert set(arrays.files) == {"n_n", "n_kind", "k", "y"}
+    done = subprocess.run(
+        [sys.executable, "program.py", "data.npz"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    step, params = done.stdout.splitlines()
+    assert step.startswith("0 ")
+    assert params.startswith("s tensor(")
+
+
 def test_wrong_data_write_nothing(cli, folder, unchanged):
     (folder / "data.csv").write_text("y,sigma\n1,-2\n")
     bad = (folder / "data.csv").read_bytes()

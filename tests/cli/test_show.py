@@ -11,6 +11,7 @@ import pytest
 from gendsl.commands.show import FORMATS
 from gendsl.diagnostics import CompileError
 from gendsl.frontend import check
+from gendsl.inference.selection import make_plan
 from gendsl.syntax.reading import read_source
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "valid"
@@ -18,14 +19,15 @@ GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "valid"
 
 def compiles(path: Path) -> bool:
     try:
-        check(read_source(path))
+        make_plan(check(read_source(path)).ir)
     except CompileError:
         return False
     return True
 
 
 FILES = sorted(GOLDEN.glob("*.gen"))
-CHECKED = [path for path in FILES if compiles(path)]
+NETWORKS = [GOLDEN / "models" / "networks.gen", GOLDEN / "models" / "guides.gen"]
+CHECKED = [path for path in (*FILES, *NETWORKS) if compiles(path)]
 NAMED = {"ids": lambda path: path.stem}
 
 

@@ -19,7 +19,13 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-WRITTEN = ["README.md", "docs/architecture.md", "docs/language.md", "docs/tutorial.md"]
+WRITTEN = [
+    "README.md",
+    "docs/architecture.md",
+    "docs/language.md",
+    "docs/networks.md",
+    "docs/tutorial.md",
+]
 
 BLOCK = re.compile(r"^```([a-z]*)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 """Language, remark and text of a block."""
@@ -140,6 +146,14 @@ def test_the_python_of_the_readme_runs(monkeypatch):
     monkeypatch.chdir(ROOT)
     (text,) = blocks(README, "python")
     exec(compile(text, "README.md", "exec"), {})
+
+
+def test_the_python_of_the_page_on_networks_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "networks.md").read_text(encoding="utf-8")
+    Path("autoencoder.gen").write_text(blocks(text, "gen")[0], encoding="utf-8")
+    (code,) = blocks(text, "python")
+    exec(compile(code, "networks.md", "exec"), {})
 
 
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch):

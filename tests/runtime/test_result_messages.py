@@ -198,13 +198,13 @@ help: name another file
 found 1 error
 """,
     "GD832": """\
-error[GD832]: no code, distribution, function or method is called `Nromal`
+error[GD832]: no code, distribution, function, architecture or method is called `Nromal`
 help: did you mean `Normal`?
 
 found 1 error
 """,
     "GD832, code": """\
-error[GD832]: no code, distribution, function or method is called `GD999`
+error[GD832]: no code, distribution, function, architecture or method is called `GD999`
 help: `gendsl explain` lists the codes
 
 found 1 error

@@ -252,7 +252,7 @@ def _fit(study: Study, bound: BoundData, seed: int, times: int) -> _Posterior:
         plan = replace(compiled.plan, options={**compiled.plan.options, "draws": draws})
         compiled = replace(compiled, plan=plan)
     settings = FitSettings(seed, study.dtype, study.device, 1, progress=False)
-    _, tree = run_engine(compiled, bound, settings)
+    _, tree, _ = run_engine(compiled, bound, settings)
     posterior = tree["posterior"].to_dataset()
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     values = {

@@ -99,6 +99,15 @@ def verify_calibratable(compiled: Compiled) -> None:
         )
         for name in facts.params
     ]
+    wrong += [
+        Diagnostic(
+            "GD840",
+            f"this model cannot be calibrated: `{name}` is a net, which has no prior to draw its "
+            "weights from",
+            model.net(name).span,
+        )
+        for name in facts.nets
+    ]
     if method is None:
         message = "this model cannot be calibrated: nothing in it is unknown"
         remedy = "declare what is to be inferred `latent`"

@@ -41,6 +41,7 @@ class BoundData:
             members and numbers, new ones after them; on others the new data's rows are the
             members.
         new_members: when predicting, whether a member was not in the fit.
+        redrawn: binary variables that are drawn anew for every batch: the probability of a 1.
     """
 
     sizes: Mapping[str, int]
@@ -50,6 +51,7 @@ class BoundData:
     notes: tuple[Diagnostic, ...] = ()
     known_number: Mapping[str, Array] = field(default_factory=dict)
     new_members: Mapping[str, Array] = field(default_factory=dict)
+    redrawn: Mapping[str, Array] = field(default_factory=dict)
 
 
 def bind(

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
+from gendsl.binarised import Binarised
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.runtime.data.entries import Entry, RawData, Table, data_error
 from gendsl.runtime.data.files import EXTENSIONS, read_file
@@ -111,7 +113,11 @@ def raw_data(obj: object) -> RawData:
 def _of_mapping(obj: Mapping[object, object]) -> RawData:
     """Values by name; the path of a file is the table of the plate that it stands under."""
     paths = {k: v for k, v in obj.items() if isinstance(k, str) and _is_path(v)}
-    values = {k: v for k, v in obj.items() if k not in paths}
+    values = {
+        k: np.asarray(v) if isinstance(v, Binarised) else v
+        for k, v in obj.items()
+        if k not in paths
+    }
     problems: list[Diagnostic] = []
     parts: list[RawData] = []
     for key, path in paths.items():

@@ -1,0 +1,1 @@
+"""Variational inference: guides, networks, and the bounds that train both."""

@@ -1,0 +1,337 @@
+"""The engine of variational inference: a training, and what it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyro
+import torch
+from torch import Tensor
+
+from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.inference.plan import Plan
+from gendsl.ir import nodes as ir
+from gendsl.runtime.objectives import Clock, Elbo, Iwae, Objective, ObjectiveError
+from gendsl.runtime.program import Executable
+from gendsl.runtime.training.batches import ArraySource
+from gendsl.runtime.training.extras import MappingState
+from gendsl.runtime.training.loop import TrainingResult, train
+from gendsl.runtime.training.settings import Losses, Options, StepState, Watch
+from gendsl.runtime.training.trainable import Trainable
+from gendsl.runtime.variational.learned import Learned
+from gendsl.runtime.variational.light import Light
+from gendsl.runtime.variational.objective import objective_of, steady, together
+from gendsl.runtime.variational.recorded import Recorded, recordable
+from gendsl.runtime.variational.rows import Rows, obstacle, row_plate
+
+__all__ = ["Inference", "Trained", "infer", "prepare", "unvalidated"]
+
+ROWS = 128
+"""Rows in a batch where networks are learned and nobody says otherwise."""
+
+EPOCHS, STEPS = 100, 5_000
+"""Passes over batches of the data, or steps on all of them, unless told otherwise."""
+
+WORTH_RECORDING = 2_000
+"""Steps of a training from which on it is worth a second to record one."""
+
+CHUNK = 2_000
+"""Rows that are looked at at a time when nothing is learned."""
+
+
+@contextmanager
+def unvalidated() -> Iterator[None]:
+    """Distributions do not check their arguments."""
+    with pyro.validation_enabled(is_validate=False):
+        yield
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A program, its data by rows, and what is learned.
+
+    Attributes:
+        light: the program.
+        rows: its data.
+        learned: params and networks.
+    """
+
+    light: Light
+    rows: Rows
+    learned: Learned
+
+    def everything(self) -> dict[str, Any]:
+        """The arguments for all rows."""
+        return self.rows.arguments(self.rows.arrays, self.rows.total)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves.
+
+    Attributes:
+        inference: the program with what was learned.
+        result: how the training went.
+        objective: what was trained.
+        batch_size: rows in a batch; None for all of them.
+        note: a remark on defaults that were chosen.
+    """
+
+    inference: Inference
+    result: TrainingResult
+    objective: Objective
+    batch_size: int | None
+    note: str
+
+
+def prepare(
+    executable: Executable,
+    model: ir.Model,
+    plan: Plan,
+    learned: Learned,
+    *,
+    batched: bool = True,
+    probe: bool = True,
+    probabilities: Mapping[str, np.ndarray] | None = None,
+    rows_of: str | None = None,
+) -> Inference:
+    """Cut the data into rows, and find the params by running the program once, with `probe`.
+
+    Constants of the data, such as the mean of an input, are those of all rows. Rows are the
+    members of `rows_of` if it has any, by default of the largest plate that can be cut. Must run
+    under `gendsl.runtime.backend.tensors`.
+    """
+    plate = row_plate(model, plan.guide, executable.sizes) if batched else None
+    if rows_of is not None:
+        plate = rows_of if executable.sizes[rows_of] else None
+    rows = Rows.of(executable, plate, probabilities)
+    light = Light(executable.program, model, plan.guide, learned, plate)
+    light.sizes = dict(executable.sizes)
+    inference = Inference(light, rows, learned)
+    constants = executable.program.kept
+    lacking = constants is not None and not executable.arguments[constants]
+    if not probe and not lacking:
+        return inference
+    first = rows.total if lacking else min(2, rows.total)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        given = {n: t[:first] for n, t in rows.arrays.items()}
+        light.sites(rows.arguments(given, first), 1, first, rows.total)
+    return inference
+
+
+def infer(
+    executable: Executable,
+    model: ir.Model,
+    plan: Plan,
+    learned: Learned,
+    *,
+    seed: int,
+    progress: bool,
+    folder: str | None = None,
+    resume: bool = False,
+    probabilities: Mapping[str, np.ndarray] | None = None,
+) -> Trained:
+    """Train params, networks and the guide.
+
+    Must run under `gendsl.runtime.backend.tensors`.
+
+    Raises:
+        DataError: GD860, batches are asked for of data that cannot be cut into rows.
+    """
+    with unvalidated():
+        inference = prepare(executable, model, plan, learned, probabilities=probabilities)
+        rows = inference.rows
+        size, note = _batch_size(model, plan, rows)
+        objective = objective_of(plan, model)
+        trainable = Trainable(learned.nets, {f"param {n}": t for n, t in learned.free.items()})
+        options = _options(plan, size, seed=seed, progress=progress, folder=folder, resume=resume)
+        options = replace(options, identity=_identity(executable, plan))
+        parameters = list(trainable.parameters.values())
+        step = _Step(inference, objective, model, parameters, size or rows.total)
+        extras = {"objective": MappingState(step.memory)}
+        source = _source(rows)
+        held = _held_out(plan, rows, seed)
+        if held is None:
+            result = train(step, trainable, source, options, extras=extras)
+        else:
+            kept, out = held
+            score = _Score(inference, rows, out)
+            result = train(
+                step,
+                trainable,
+                _source(rows, kept),
+                options,
+                evaluate=score,
+                extras=extras,
+            )
+    return Trained(inference, result, objective, size, note)
+
+
+def _identity(executable: Executable, plan: Plan) -> str:
+    """What a resumed training must have in common: the program and the objective."""
+    kept = {n: v for n, v in plan.options.items() if n not in ("epochs", "draws", "seed")}
+    text = f"{executable.model.source.text}\n{sorted(kept.items(), key=str)}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _batch_size(model: ir.Model, plan: Plan, rows: Rows) -> tuple[int | None, str]:
+    """Rows in a batch, and a remark on them."""
+    asked = plan.options["batch_size"]
+    if asked is not None:
+        if rows.plate is None:
+            raise _no_rows(model, plan)
+        return (int(asked), "") if int(asked) < rows.total else (None, "")
+    if rows.plate is None or not model.nets or rows.total <= ROWS:
+        return None, ""
+    return ROWS, f"batches of {ROWS} rows of `{rows.plate}`, since nothing else was asked for"
+
+
+def _no_rows(model: ir.Model, plan: Plan) -> DataError:
+    observed = {a for v in model.of_role("observed") for a in v.axes}
+    reasons = [
+        f"`{a.name}`: {obstacle(model, plan.guide, a.name)}"
+        for a in model.axes
+        if a.kind == "plate" and a.name in observed
+    ]
+    message = "the data cannot be taken in batches"
+    message += f": {'; '.join(reasons)}" if reasons else ", since no plate has data"
+    remedy = "leave `batch_size` out: every step then sees all of the data"
+    return DataError([Diagnostic("GD860", message, model.span, help=remedy)], model.source)
+
+
+def _options(
+    plan: Plan,
+    size: int | None,
+    *,
+    seed: int,
+    progress: bool,
+    folder: str | None,
+    resume: bool,
+) -> Options:
+    given = plan.options
+    epochs = given["epochs"] or (STEPS if size is None else EPOCHS)
+    rate = given["learning_rate"]
+    if rate is None:
+        rate = 1e-3 if plan.guide is not None and plan.guide.model.nets else 1e-2
+    watch = None
+    if given["held_out"]:
+        watch = Watch("bound", patience=int(given["patience"] or 1))
+    return Options(
+        epochs=int(epochs),
+        batch_size=size,
+        seed=seed,
+        optimiser=str(given["optimiser"]),
+        optimiser_options={"learning_rate": float(rate)},
+        schedule=str(given["schedule"]),
+        clip_norm=None if given["clip_norm"] is None else float(given["clip_norm"]),
+        ema=None if given["average"] is None else float(given["average"]),
+        watch=watch,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+    )
+
+
+def _source(rows: Rows, kept: np.ndarray | None = None) -> ArraySource:
+    device = torch.zeros(()).device
+    arrays: dict[str, Tensor] = rows.learned_from() or {"all": torch.zeros(rows.total)}
+    if kept is not None:
+        chosen = torch.as_tensor(kept)
+        arrays = {n: t[chosen] for n, t in arrays.items()}
+    return ArraySource(arrays, device=device, dtype=torch.get_default_dtype())
+
+
+def _held_out(plan: Plan, rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Rows to learn from and rows to judge by; None where all are learned from."""
+    share = plan.options["held_out"]
+    if not share or rows.plate is None:
+        return None
+    order = np.random.default_rng([seed, 1]).permutation(rows.total)
+    out = max(1, round(float(share) * rows.total))
+    return np.sort(order[out:]), np.sort(order[:out])
+
+
+class _Step:
+    """The loss of a batch."""
+
+    def __init__(
+        self,
+        inference: Inference,
+        objective: Objective,
+        model: ir.Model,
+        parameters: Sequence[Tensor],
+        size: int,
+    ) -> None:
+        self.inference, self.objective, self.model = inference, objective, model
+        self.gated = isinstance(objective, Iwae) and objective.gradient == "doubly"
+        self.memory: dict[str, Tensor] = {}
+        self.parameters, self.size = parameters, size
+        self.may_record = recordable(inference.learned.nets)
+        self.recorded: Recorded | None = None
+
+    def __call__(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
+        full = state.rows == self.size or self.inference.rows.plate is None
+        worth = self.may_record and full and state.steps >= WORTH_RECORDING
+        clock = Clock(state.step, state.epoch)
+        if not worth or not steady(self.objective, clock):
+            return self._direct(batch, state)
+        if self.recorded is None:
+            self.recorded = self._record(batch, state)
+            if self.recorded is None:
+                return self._direct(batch, state)
+        return self.recorded(batch)
+
+    def _record(self, batch: Mapping[str, Tensor], state: StepState) -> Recorded | None:
+        """The step as operations; None, once for all, where it cannot be recorded."""
+
+        def step(given: Mapping[str, Tensor]) -> Losses:
+            return self._direct(given, state)
+
+        try:
+            with torch.random.fork_rng():
+                step(batch)
+            if self.memory:
+                raise ValueError("the objective remembers earlier steps")
+            return Recorded(step, batch, self.parameters)
+        except (RuntimeError, TypeError, ValueError):
+            self.may_record = False
+            return None
+
+    def _direct(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
+        rows = self.inference.rows
+        count = state.rows if rows.plate is not None else 1
+        total = state.total if rows.plate is not None else 1
+        arguments = rows.arguments(rows.anew(batch), count)
+        light, particles = self.inference.light, self.objective.particles
+        sites = light.sites(arguments, particles, count, total, gated=self.gated)
+        clock = Clock(state.step, state.epoch)
+        try:
+            found = self.objective(sites, clock, self.memory)
+        except ObjectiveError as error:
+            raise together(str(error), self.model) from None
+        return Losses(found.loss, found.terms)
+
+
+class _Score:
+    """The unmodified bound of rows that are held out."""
+
+    def __init__(self, inference: Inference, rows: Rows, out: np.ndarray) -> None:
+        self.inference, self.rows = inference, rows
+        self.arrays = {n: t[torch.as_tensor(out)] for n, t in rows.arrays.items()}
+        self.count = len(out)
+
+    def __call__(self, state: StepState) -> dict[str, float]:
+        total, bound = 0, 0.0
+        for start in range(0, self.count, CHUNK):
+            stop = min(self.count, start + CHUNK)
+            part = {n: t[start:stop] for n, t in self.arrays.items()}
+            arguments = self.rows.arguments(part, stop - start)
+            sites = self.inference.light.sites(arguments, 1, stop - start, max(state.total, stop))
+            bound += float(Elbo()(sites).bound) * (stop - start)
+            total += stop - start
+        return {"bound": bound / total}
