@@ -23,8 +23,7 @@ from gendsl.emit.stepped import SteppedEmitter
 from gendsl.emit.text import locate, program_text
 from gendsl.graph.grounding import grounded
 from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans
-from gendsl.inference.guiding import GuideModel
-from gendsl.inference.plan import Plan
+from gendsl.inference.plan import GuideModel, Plan
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
     equation_expressions,

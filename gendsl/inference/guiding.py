@@ -16,40 +16,23 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import networkx as nx
 
 from gendsl.graph.build import build_graph, random_sources
+from gendsl.inference.plan import GuideModel
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import called_nets, equation_expressions, references
 from gendsl.library.architectures import ARCHITECTURES
 from gendsl.types import POSITIVE, REAL, Interval, Size, Structured, ValueType
 
-__all__ = ["GuideModel", "Unguided", "guide_model"]
+__all__ = ["Unguided", "guide_model"]
 
 
 class Unguided(Exception):
     """A latent has no automatic guide, for a reason in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class GuideModel:
-    """A guide as a model of the latents given everything else.
-
-    Attributes:
-        model: its variables are inputs (those that are observed among them), params, lets, and
-            latents in the order in which they are drawn, each with the law of its guide.
-        carried: latents whose law is that of their coordinates without bounds.
-        words: how each latent is inferred.
-        amortised: latents whose law is computed from data, row by row.
-    """
-
-    model: ir.Model
-    carried: frozenset[str]
-    words: tuple[tuple[str, str], ...]
-    amortised: frozenset[str]
 
 
 def guide_model(

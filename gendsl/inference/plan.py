@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from gendsl.inference.guiding import GuideModel
+from gendsl.ir import nodes as ir
 
-__all__ = ["Candidate", "Competence", "Marginal", "OptionValue", "Plan", "Rating", "Rewrite"]
+__all__ = [
+    "Candidate",
+    "Competence",
+    "GuideModel",
+    "Marginal",
+    "OptionValue",
+    "Plan",
+    "Rating",
+    "Rewrite",
+]
 
 
 OptionValue = float | int | str | None
@@ -71,6 +80,24 @@ class Marginal:
 
     family: str
     variables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuideModel:
+    """A guide as a model of the latents given everything else.
+
+    Attributes:
+        model: its variables are inputs (those that are observed among them), params, lets, and
+            latents in the order in which they are drawn, each with the law of its guide.
+        carried: latents whose law is that of their coordinates without bounds.
+        words: how each latent is inferred.
+        amortised: latents whose law is computed from data, row by row.
+    """
+
+    model: ir.Model
+    carried: frozenset[str]
+    words: tuple[tuple[str, str], ...]
+    amortised: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from gendsl.graph.conjugacy import integrable
 from gendsl.graph.facts import Facts, derive_facts
 from gendsl.inference.algorithms import ALGORITHMS
 from gendsl.inference.algorithms.spec import AlgorithmSpec
-from gendsl.inference.guiding import GuideModel, Unguided, guide_model
+from gendsl.inference.guiding import Unguided, guide_model
 from gendsl.inference.plan import (
     Candidate,
     Competence,
+    GuideModel,
     Marginal,
     OptionValue,
     Plan,

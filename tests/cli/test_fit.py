@@ -99,7 +99,7 @@ WRONG = {
     ("model.gen", "--data", "data.csv", "--column", "y=yy"): "error[GD710]",
     ("model.gen", "--data", "data.csv", "--steps", "5"): "`nuts` has no option called `steps`",
     ("model.gen", "--data", "data.csv", "--infer", "nust"): "did you mean `nuts`?",
-    ("model.gen", "--data", "data.csv", "--infer", "svi"): "error[GD909]",
+    ("model.gen", "--data", "data.csv", "--infer", "laplace"): "error[GD909]",
     ("model.gen", "--data", "data.csv", "--infer", "mle"): "there is no param to learn",
     ("model.gen", "--data", "data.csv", "--device", "tpu"): "`device` is cpu or cuda, not 'tpu'",
     ("model.gen", "--data", "data.csv", "--out", "data.csv"): "is a file, not a folder",

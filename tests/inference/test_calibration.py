@@ -62,7 +62,7 @@ class Conjugate:
         )
         tree = xr.DataTree.from_dict({"posterior": group})
         tree.attrs["kind"] = "exact"
-        return compiled, tree
+        return compiled, tree, None
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from gendsl.diagnostics import CompileError
 from gendsl.frontend import check
-from gendsl.inference.guiding import GuideModel, Unguided, dependencies, guide_model
+from gendsl.inference.guiding import Unguided, dependencies, guide_model
+from gendsl.inference.plan import GuideModel
 from gendsl.inference.selection import make_plan
 from gendsl.ir import nodes as ir
 from gendsl.ir.printer import format_architecture, format_ir_expr, format_signature

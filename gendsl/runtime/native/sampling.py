@@ -269,9 +269,9 @@ class _Team:
 
     def run(self, told: Callable[[], None]) -> None:
         """Wait for all chains, and tell of them now and then."""
-        for thread in self.threads:
-            thread.start()
         try:
+            for thread in self.threads:
+                thread.start()
             for thread in self.threads:
                 while thread.is_alive():
                     thread.join(POLL)
@@ -280,7 +280,8 @@ class _Team:
         finally:
             self.stop()
             for thread in self.threads:
-                thread.join()
+                if thread.ident is not None:  # an interrupt may come before all have started
+                    thread.join()
         if self.failed:
             raise self.failed[0]
 

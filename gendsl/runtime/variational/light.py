@@ -16,7 +16,7 @@ from torch.distributions import Distribution
 
 from gendsl.emit.program import Program
 from gendsl.graph.build import build_graph, random_sources
-from gendsl.inference.guiding import GuideModel
+from gendsl.inference.plan import GuideModel
 from gendsl.ir import nodes as ir
 from gendsl.runtime.objectives import Gate, Layout, Site, Sites
 from gendsl.runtime.program import load_program

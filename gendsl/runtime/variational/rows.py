@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gendsl.inference.guiding import GuideModel
+from gendsl.inference.plan import GuideModel
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import equation_expressions, references, variable_expressions, walk
 from gendsl.runtime.program import Executable
