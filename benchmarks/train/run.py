@@ -35,7 +35,7 @@ def once(side, given, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--runs", type=int, default=5)
     given = parser.parse_args()
     found = {side: [] for side in SIDES}
