@@ -290,6 +290,7 @@ def test_all_chains_of_a_steep_density_reach_the_same_level():
     assert (stats["step_size"].to_numpy() > 0.1).all()
 
 
+@pytest.mark.skipif(without_compiler() is not None, reason="takes an hour without a C compiler")
 def test_chains_leave_the_poor_mode_of_a_differential_equation(shared_data):
     """Half of all descents end at a log density of -172; the posterior is near -137."""
     model = gendsl.load(ROOT / "tests" / "posteriordb" / "models" / "lotka_volterra.gen")
