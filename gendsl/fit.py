@@ -105,6 +105,9 @@ class Fit:
         if "posterior" not in self.tree.children:
             message = "this fit is a point estimate and has no posterior draws"
             remedy = "use `fit.estimate`; a fit of latents by `nuts` has draws"
+            if self.kind == "variational":
+                message = "this fit keeps no draws: there are no latents, or they are too many"
+                remedy = "`fit.encode` gives the guide's law of each; fewer `draws` are kept"
             raise DataError([Diagnostic("GD814", message, help=remedy)])
         return self.tree.children["posterior"]
 
@@ -114,6 +117,8 @@ class Fit:
         if ESTIMATE not in self.tree.children:
             message = "this fit has draws, not a point estimate"
             remedy = "use `fit.posterior` or `fit.summary()`"
+            if self.kind == "variational":
+                message = "this model has no params that could be estimated as points"
             raise DataError([Diagnostic("GD815", message, help=remedy)])
         return self.tree.children[ESTIMATE]
 

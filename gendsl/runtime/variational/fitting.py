@@ -24,7 +24,7 @@ from gendsl.runtime.variational.learning import (
     unvalidated,
 )
 from gendsl.runtime.variational.quality import course, pareto_facts
-from gendsl.runtime.variational.using import natural
+from gendsl.runtime.variational.using import guide_draws, natural
 
 __all__ = ["fit_variationally", "learned_for"]
 
@@ -146,8 +146,13 @@ def _groups(setting: Setting, inference: Inference) -> tuple[Groups, list[str]]:
         if draws * prod(sizes[a] for a in v.axes) * _entries(v, sizes) > KEPT
     ]
     latents = [v.name for v in model.of_role("latent")]
-    if compiled.plan.guide is None or not latents or set(latents) & set(large):
-        return groups, [n for n in large if n in latents]
+    if compiled.plan.guide is None or not latents:
+        return groups, []
+    if set(latents) & set(large):
+        few = _shared(inference, model, sizes, draws, set(large))
+        if few:
+            groups["posterior"] = few
+        return groups, [n for n in latents if n not in few]
     with torch.no_grad(), unvalidated():
         found = inference.light.draw(inference.everything(), draws)
     raw = {n: found[n].cpu().numpy() for n in latents}
@@ -165,6 +170,20 @@ def _groups(setting: Setting, inference: Inference) -> tuple[Groups, list[str]]:
     )
     groups["posterior"] = {n: v[None] for n, v in whole.items()}
     return groups, large
+
+
+def _shared(
+    inference: Inference, model: ir.Model, sizes: Mapping[str, int], draws: int, large: set[str]
+) -> dict[str, np.ndarray]:
+    """Draws of the latents that all rows share, (1, draw, ...), but for those that are large."""
+    plate = inference.rows.plate
+    latents = [v for v in model.of_role("latent") if plate not in v.axes]
+    shared = frozenset(v.name for v in latents) - large
+    if plate is None or not shared:
+        return {}
+    with torch.no_grad(), unvalidated():
+        found = guide_draws(inference, model, sizes, draws, shared)
+    return {n: v[None] for n, v in found.items()}
 
 
 def _entries(variable: ir.Variable, sizes: Mapping[str, int]) -> int:

@@ -110,8 +110,7 @@ def prepare(
     if rows_of is not None:
         plate = rows_of if executable.sizes[rows_of] else None
     rows = Rows.of(executable, plate, probabilities)
-    light = Light(executable.program, model, plan.guide, learned, plate)
-    light.sizes = dict(executable.sizes)
+    light = Light(executable.program, model, plan.guide, learned, plate, executable.sizes)
     inference = Inference(light, rows, learned)
     constants = executable.program.kept
     lacking = constants is not None and not executable.arguments[constants]

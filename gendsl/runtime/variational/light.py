@@ -62,12 +62,12 @@ class Light:
         guide: GuideModel | None,
         learned: Learned,
         row_plate: str | None,
+        sizes: Mapping[str, int],
     ) -> None:
         """Load the program with the light namespace."""
         self.learned = learned
         self.program = program
-        self.program_layout = program.layout
-        self.sizes: dict[str, int] = {}
+        self.sizes = dict(sizes)
         self._given: Mapping[str, Tensor] | None = None
         self._laws: dict[str, Distribution] = {}
         self._values: dict[str, Tensor] = {}
@@ -91,7 +91,6 @@ class Light:
         self._q_parents = _parents(guide.model) if guide is not None else {}
         self._sites: dict[str, Site] = {}
         self._drawn: dict[str, tuple[Distribution, Tensor, Tensor]] = {}
-        self._lets: dict[str, Tensor] = {}
         self._guiding, self._particles, self._whole = False, 1, True
         self._gate: Gate | None = None
         self._fixed: Mapping[str, Tensor] | None = None
@@ -114,7 +113,7 @@ class Light:
             total: in the data.
             gated: whether values pass a gate on their way to the model.
         """
-        self._sites, self._drawn, self._lets = {}, {}, {}
+        self._sites, self._drawn = {}, {}
         self._particles, self._whole = particles, rows == total
         self._gate = Gate(self.layout) if gated else None
         given = {**arguments, **self._networks}
@@ -206,9 +205,9 @@ class Light:
         del name
         return module
 
-    def _deterministic(self, name: str, value: Tensor, event_dim: int | None = None) -> Tensor:
-        del event_dim
-        self._lets[name] = value
+    @staticmethod
+    def _deterministic(name: str, value: Tensor, event_dim: int | None = None) -> Tensor:
+        del name, event_dim
         return value
 
     @property

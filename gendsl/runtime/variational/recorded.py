@@ -98,9 +98,9 @@ class Recorded:
     def _verify(self, step: Step, batch: Mapping[str, Tensor]) -> None:
         other = {n: t.flip(0) for n, t in batch.items()}
         with torch.random.fork_rng():
-            state = torch.get_rng_state()
+            torch.manual_seed(0)  # of every device
             expected = self._both(step)(*other.values())
-            torch.set_rng_state(state)
+            torch.manual_seed(0)
             values, gradients = self._run(other)
         for mine, theirs in zip([*values, *gradients], expected, strict=True):
             if mine is None or theirs is None:

@@ -176,7 +176,7 @@ def _natural(
     sizes: Mapping[str, int],
 ) -> np.ndarray:
     """Pieces along the rows joined, axes in the order of the declaration."""
-    layout, event = inference.light.program_layout, len(variable.type.event)
+    layout, event = inference.light.program.layout, len(variable.type.event)
     order = layout.ordered(variable.axes)
     squeezed = []
     for part in parts:
@@ -195,12 +195,22 @@ def _natural(
 
 
 def guide_draws(
-    inference: Inference, model: ir.Model, sizes: Mapping[str, int], draws: int
+    inference: Inference,
+    model: ir.Model,
+    sizes: Mapping[str, int],
+    draws: int,
+    shared: frozenset[str] | None = None,
 ) -> dict[str, np.ndarray]:
-    """Draws of each latent from the guide, (draw, axes, event)."""
-    found = inference.light.draw(inference.everything(), draws)
+    """Draws of each latent from the guide, (draw, axes, event).
+
+    With `shared` of these latents alone, which all rows share, so that a few rows will do.
+    """
+    arguments = inference.everything() if shared is None else next(inference.rows.chunks(2))[0]
+    found = inference.light.draw(arguments, draws)
     result = {}
     for variable in model.of_role("latent"):
+        if shared is not None and variable.name not in shared:
+            continue
         each = found[variable.name].cpu().numpy()
         parts = each if draws > 1 else each[None]
         whole = [_natural(inference, variable, [part], sizes) for part in parts]
@@ -245,7 +255,7 @@ def _run(
 
 def _batched(inference: Inference, variable: ir.Variable, value: np.ndarray) -> Tensor:
     """Axes at their places in the program."""
-    layout, event = inference.light.program_layout, len(variable.type.event)
+    layout, event = inference.light.program.layout, len(variable.type.event)
     order = layout.ordered(variable.axes)
     tensor = torch.as_tensor(value, dtype=torch.get_default_dtype())
     moved = [variable.axes.index(p) for p in order]
