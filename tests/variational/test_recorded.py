@@ -97,7 +97,7 @@ def test_a_step_that_depends_on_its_data_is_refused():
     """A recording would go on with the branch of the batch that it was made of."""
     weight = torch.ones((), requires_grad=True)
 
-    def step(batch):
+    def step(batch, memory):
         total = (weight * batch["x"]).sum()
         return Losses(total * (2.0 if float(batch["x"][0].detach()) > 0 else 1.0), {})
 

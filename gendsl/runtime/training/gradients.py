@@ -7,7 +7,7 @@ out is not asked at every step, which would wait for the GPU, but told to the fu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.runtime.training.settings import Losses
 from gendsl.runtime.training.trainable import Trainable
 
 __all__ = ["Bad", "Descent", "DivergedError", "Values", "gradient_norm"]
@@ -105,25 +106,24 @@ class Descent:
         """Copies of the buffers, which a step that is left out must not change."""
         return [buffer.clone() for buffer in self._buffers]
 
-    def step(
-        self, loss: Tensor, terms: Iterable[Tensor], buffers: list[Tensor]
-    ) -> tuple[Values, bool | Tensor]:
+    def step(self, losses: Losses, buffers: list[Tensor]) -> tuple[Values, bool | Tensor]:
         """Move the parameters, unless something is not finite.
 
         Args:
-            loss: what to minimise.
-            terms: what must be finite too.
+            losses: what to minimise, and terms that must be finite too.
             buffers: what `before` gave before the loss was computed.
 
         Returns:
             The loss, the terms and the norm of the gradient, and whether all are finite.
         """
-        for parameter in self._parameters:
-            parameter.grad = None
-        loss.backward()
+        given = losses.gradients or [None] * len(self._parameters)
+        for parameter, gradient in zip(self._parameters, given, strict=True):
+            parameter.grad = gradient
+        if losses.gradients is None:
+            losses.total.backward()
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         with torch.no_grad():
-            told = (loss, *terms, self._clipped(gradients))
+            told = (losses.total, *losses.terms.values(), self._clipped(gradients))
             if self._deferred:
                 return self._step_deferred(told, buffers)
             values = [value.item() for value in told]

@@ -182,7 +182,7 @@ class _Loop:
         else:
             losses = self.compute(batch, self._state(rows))
         self._check_names(losses)
-        told, finite = run.descent.step(losses.total, losses.terms.values(), buffers)
+        told, finite = run.descent.step(losses, buffers)
         take_back(run.extras, extras, finite)
         if run.average is not None:
             run.average.update()
@@ -198,7 +198,7 @@ class _Loop:
             self.run.names = (LOSS, *losses.terms, NORM)
             if len(set(self.run.names)) < len(self.run.names):
                 raise ValueError(f"terms are called neither {LOSS!r} nor {NORM!r}")
-        if not losses.total.requires_grad:
+        if losses.gradients is None and not losses.total.requires_grad:
             raise _nothing("the loss does not depend on any parameter")
         if (LOSS, *losses.terms, NORM) != self.run.names:
             raise ValueError("the names of the terms changed")

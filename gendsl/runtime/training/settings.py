@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -22,10 +22,12 @@ class Losses:
     Attributes:
         total: a scalar to minimise.
         terms: scalars to report, means over the rows of the batch; always the same names.
+        gradients: those of `total` by each parameter, where they are known already.
     """
 
     total: Tensor
     terms: Mapping[str, Tensor] = field(default_factory=dict)
+    gradients: Sequence[Tensor | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
