@@ -35,6 +35,9 @@ def rate(facts: Facts) -> Rating:
             Competence.INCOMPATIBLE,
             f"an energy alone weighs `{facts.undirected[0]}`, and its log Z is not summed yet",
         )
+    if facts.guided:
+        why = f"the file has a guide for `{facts.guided[0]}`; `infer enumeration` needs none"
+        return Rating(Competence.COMPATIBLE, why, cost=1)
     return Rating(Competence.IDEAL, "every unknown has finitely many values: exact", cost=1)
 
 

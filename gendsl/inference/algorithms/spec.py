@@ -24,6 +24,7 @@ class AlgorithmSpec:
         samples: whether it draws, step by step, what is not summed or integrated out.
         integrates: whether conjugate latents are integrated out under it.
         guides: whether it seeks the posterior of latents among laws of a guide.
+        accounts: whether it accounts for the constants of energies with something learned.
         references: sources.
     """
 
@@ -34,6 +35,7 @@ class AlgorithmSpec:
     samples: bool = False
     integrates: bool = False
     guides: bool = False
+    accounts: bool = False
     references: tuple[str, ...] = ()
 
     @property

@@ -1,0 +1,1 @@
+"""Unnormalised models: their densities, samplers and training."""
