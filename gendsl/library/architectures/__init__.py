@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gendsl.library.architectures.causal import CAUSAL
 from gendsl.library.architectures.convolutional import CONVOLUTIONAL
 from gendsl.library.architectures.dense import DENSE
 from gendsl.library.architectures.ports import Port
@@ -17,6 +18,7 @@ from gendsl.library.registry import Registry
 
 __all__ = [
     "ARCHITECTURES",
+    "CAUSAL",
     "CONVOLUTIONAL",
     "DENSE",
     "SEQUENCES",

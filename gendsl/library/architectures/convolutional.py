@@ -19,7 +19,7 @@ from gendsl.library.architectures.spec import (
     subject,
 )
 
-__all__ = ["CONVOLUTIONAL", "is_map", "levels_of"]
+__all__ = ["CONVOLUTIONAL", "IMAGE", "is_map", "levels_of"]
 
 _MAX_SIDE = 8192
 _MOST_LEVELS = 4
@@ -30,7 +30,7 @@ def _side(name: str, meaning: str) -> ArchitectureOption:
     return ArchitectureOption(name, OptionKind.WHOLE, None, meaning, 1, _MAX_SIDE)
 
 
-_IMAGE = (
+IMAGE = (
     _side("height", "rows of an image that is a vector; by default such images are square"),
     _side("channels", "of an image that is a vector; by default 1"),
     options.word(
@@ -173,7 +173,7 @@ CONVOLUTIONAL = (
                 "the size is that of the code, or at most 4",
             ),
             _KERNEL,
-            *_IMAGE,
+            *IMAGE,
             options.activation("relu"),
             options.normalisation("none"),
             options.dropout(),
@@ -208,7 +208,7 @@ CONVOLUTIONAL = (
                 ("nearest", "transposed"),
                 "repeat each pixel and convolve, or convolve transposed",
             ),
-            *_IMAGE,
+            *IMAGE,
             options.activation("relu"),
             options.normalisation("none"),
             options.dropout(),
@@ -234,7 +234,7 @@ CONVOLUTIONAL = (
         options=(
             options.widths("hidden", (32, 64, 128), "channels of successive groups of blocks"),
             options.layers(2, "blocks of each width"),
-            *_IMAGE,
+            *IMAGE,
             options.activation("relu"),
             options.normalisation("group"),
             options.dropout(),
@@ -268,7 +268,7 @@ CONVOLUTIONAL = (
             ),
             options.layers(2, "residual blocks at each size on the way down"),
             options.word("attention", "middle", ("none", "middle"), "where pixels attend"),
-            *_IMAGE,
+            *IMAGE,
             options.activation("silu"),
             options.normalisation("group"),
             options.dropout(),

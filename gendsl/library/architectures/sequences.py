@@ -134,6 +134,7 @@ def _recurrent(name: str, title: str, summary: str, reference: str) -> Architect
         rule=_recurrent_signature,
         causal=True,
         ragged=True,
+        lengths=True,
         references=(reference,),
     )
 

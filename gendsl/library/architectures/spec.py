@@ -146,6 +146,7 @@ class ArchitectureSpec:
         rule: why a signature is illegal for it.
         causal: whether entry i of its outputs can be made to depend on earlier entries only.
         ragged: the first axis of its inputs may have another length than it was built for.
+        lengths: in one direction each member of a batch may have a length of its own.
         references: sources.
     """
 
@@ -157,6 +158,7 @@ class ArchitectureSpec:
     rule: Rule
     causal: bool = False
     ragged: bool = False
+    lengths: bool = False
     references: tuple[str, ...] = ()
 
     def option(self, name: str) -> ArchitectureOption | None:

@@ -7,7 +7,10 @@ from typing import assert_never
 from gendsl.library.architectures.ports import Port
 from gendsl.types import Index, Interval, Structured
 
-__all__ = ["LINKS", "elementwise", "without_link"]
+__all__ = ["FLOOR", "LINKS", "elementwise", "without_link"]
+
+FLOOR = 1e-6
+"""How far outputs stay away from open ends of their support."""
 
 LINKS: tuple[tuple[str, str], ...] = (
     ("real", "y = x, after the option `output`"),
@@ -24,6 +27,7 @@ LINKS: tuple[tuple[str, str], ...] = (
     ("zero_sum[K]", "x - mean(x)"),
     ("unit_vector[K]", "x / sqrt(sum(x**2) + 1e-12)"),
     ("covariance[D]", "L transpose(L) of a lower triangle L, with a `positive` diagonal"),
+    ("cholesky[D]", "such a triangle itself, as for `scale_tril =`"),
     ("correlation[D]", "the same of L with a diagonal of 1, its rows scaled to length 1"),
 )
 """The links by support, for the reference; `gendsl.runtime.nets.links` computes them."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gendsl.library.architectures import Port
+from gendsl.runtime.variational.relaxed import soft_of
 from gendsl.types import UNIT
 
 __all__ = ["Arguments", "Entries", "Given", "NetError"]
@@ -72,6 +73,10 @@ class Entries(nn.Module):
         return torch.cat((torch.where(mask, numbers, 0.0), mask.to(numbers.dtype)), -1)
 
     def _present(self, value: Tensor) -> Tensor:
+        soft = soft_of(value)
+        if soft is not None:
+            entries = soft.presented()
+            return entries if self.embedding is None else entries @ self.embedding.weight
         if self.embedding is not None:
             found: Tensor = self.embedding(value.long())
             return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from gendsl.runtime.nets.dense import read
 from gendsl.runtime.nets.heads import Heads
 from gendsl.runtime.nets.layers import Layers
 from gendsl.runtime.nets.recurrent import delayed
+from gendsl.runtime.nets.stepping import Stepwise
 
 __all__ = ["Attention", "Transformer", "transformer"]
 
@@ -59,6 +61,21 @@ class Attention(nn.Module):
         joined: Tensor = self.joined(found.transpose(1, 2).flatten(2))
         return joined
 
+    def next(self, x: Tensor, step: int, length: int, kept: dict[str, Tensor]) -> Tensor:
+        """What one step attends to among itself and those before it, which `kept` has."""
+        query, key, value = (
+            made(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for made in (self.queries, self.keys, self.values)
+        )
+        for name, new in (("keys", key), ("values", value)):
+            if step == 0:
+                kept[name] = new.new_zeros(*new.shape[:2], length, new.shape[3])
+            kept[name][:, :, step] = new[:, :, 0]
+        keys, values = (kept[name][:, :, : step + 1] for name in ("keys", "values"))
+        found = functional.scaled_dot_product_attention(query, keys, values)
+        joined: Tensor = self.joined(found.transpose(1, 2).flatten(2))
+        return joined
+
 
 class _Block(nn.Module):
     """x + attention, and to that + perceptron, each of what is normalised."""
@@ -91,8 +108,14 @@ class _Block(nn.Module):
         added: Tensor = self.perceptron(x)
         return x + added
 
+    def next(self, x: Tensor, step: int, length: int, kept: dict[str, Tensor]) -> Tensor:
+        """The same at one step, (rows, 1, width)."""
+        x = x + self.attention.next(self.before(x), step, length, kept)
+        added: Tensor = self.perceptron(x)
+        return x + added
 
-class Transformer(nn.Module):
+
+class Transformer(Stepwise):
     """Blocks of attention over the steps of a sequence.
 
     A causal one reads the first input one step late, a learned vector in front of it, and attends
@@ -125,6 +148,8 @@ class Transformer(nn.Module):
 
     def forward(self, *inputs: Given) -> Tensor | dict[str, Tensor]:
         """The outputs, of shape `batch + event`, of sequences `batch + (steps, ...)`."""
+        if self.steps is not None:
+            return self.next_outputs(inputs)
         found, batch = self.arguments(inputs)
         steps = [
             presented(numbers.flatten(2) if along else numbers.flatten(1).unsqueeze(1))
@@ -138,6 +163,24 @@ class Transformer(nn.Module):
             x = x.mean(1)
         outputs: Tensor | dict[str, Tensor] = self.heads(x, batch)
         return outputs
+
+    def next_features(
+        self, found: list[Tensor], step: int, length: int, memory: dict[str, Any]
+    ) -> Tensor:
+        """What the newest step attends to, keys and values of the earlier ones kept."""
+        steps = [
+            presented(numbers.flatten(2) if along else numbers.flatten(1).unsqueeze(1))
+            for presented, numbers, along in zip(self.presented, found, self.stepwise, strict=True)
+        ]
+        if step == 0:
+            steps[0] = self.start.expand_as(steps[0])
+            memory["places"] = self._places(steps[0].expand(-1, length, -1))
+        x = sum(steps[1:], steps[0]) + memory["places"][step]
+        for number, block in enumerate(self.blocks):
+            kept = memory.setdefault(str(number), {})
+            x = block.next(x, step, length, kept) if isinstance(block, _Block) else block(x)
+        features: Tensor = x
+        return features
 
     def _places(self, x: Tensor) -> Tensor:
         length, width = x.shape[1:]

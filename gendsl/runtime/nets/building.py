@@ -9,8 +9,10 @@ from torch import nn
 from gendsl.library.architectures import ARCHITECTURES, Design, Port
 from gendsl.runtime.nets.arguments import NetError
 from gendsl.runtime.nets.attention import transformer
+from gendsl.runtime.nets.causal_convolutional import causal_conv, pixelcnn
 from gendsl.runtime.nets.convolutional import conv_decoder, conv_encoder
 from gendsl.runtime.nets.dense import linear, mlp, residual_mlp
+from gendsl.runtime.nets.masked import fvsbn, made, nade
 from gendsl.runtime.nets.recurrent import recurrent
 from gendsl.runtime.nets.residual import resnet, unet
 from gendsl.runtime.nets.sets import deep_set
@@ -21,13 +23,18 @@ __all__ = ["BUILDERS", "build"]
 Builder = Callable[[Design], nn.Module]
 
 BUILDERS: Mapping[str, Builder] = {
+    "causal_conv": causal_conv,
     "conv_decoder": conv_decoder,
     "conv_encoder": conv_encoder,
     "deep_set": deep_set,
+    "fvsbn": fvsbn,
     "gru": recurrent("gru"),
     "linear": linear,
     "lstm": recurrent("lstm"),
+    "made": made,
     "mlp": mlp,
+    "nade": nade,
+    "pixelcnn": pixelcnn,
     "residual_mlp": residual_mlp,
     "resnet": resnet,
     "rnn": recurrent("rnn"),

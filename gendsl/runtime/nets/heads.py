@@ -52,11 +52,17 @@ class Heads(nn.Module):
             features: `(rows, width)`, or `(rows, steps, width)`.
             batch: the batch shape, whose members are the rows.
         """
+        return self.linked(self.last(features), batch)
+
+    def linked(self, raw: Tensor, batch: torch.Size) -> Tensor | dict[str, Tensor]:
+        """The outputs, of the raw numbers of all of them, `(rows, numbers)` or with steps.
+
+        The numbers of the outputs follow one another, each row-major.
+        """
         # Under autocast, links and densities are computed in the precision of the weights.
-        raw: Tensor = self.last(features)
         if raw.dtype in _REDUCED:
             raw = raw.to(self.dtype)
-        lead = (*batch, *features.shape[1:-1])
+        lead = (*batch, *raw.shape[1:-1])
         parts = (raw,) if len(self.sizes) == 1 else raw.split(self.sizes, -1)
         found = {
             name: link(part.reshape((*lead, *shape)))

@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gendsl.library.architectures import Port
+from gendsl.library.architectures.supports import FLOOR
 from gendsl.types import REAL, Interval, Structured
 
 __all__ = ["FLOOR", "OUTPUTS", "Link"]
-
-FLOOR = 1e-6
-"""How far outputs stay away from open ends of their support."""
 
 OUTPUTS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
@@ -51,6 +49,7 @@ class Link(nn.Module):
         self.support = port.support
         self.output = output
         self.positive = positive
+        self.event = event
         self.size = event[-1] if port.tied else 1
         self.raw = event
         self.kind = self.support.kind if isinstance(self.support, Structured) else ""
