@@ -5,9 +5,15 @@ from gendsl.runtime.objectives.aggregated import (
     TotalCorrelation,
     beta_tc_vae,
 )
-from gendsl.runtime.objectives.elbo import Elbo, info_vae
+from gendsl.runtime.objectives.elbo import Elbo, Likelihood, info_vae
 from gendsl.runtime.objectives.evaluation import Draw, Estimate, Evaluation, evaluate
 from gendsl.runtime.objectives.multisample import Iwae, Renyi
+from gendsl.runtime.objectives.quantised import (
+    CodebookTerm,
+    MovingCodebooks,
+    Perplexity,
+    perplexity,
+)
 from gendsl.runtime.objectives.schedules import START, Clock, Constant, Cyclic, Ramp, Schedule
 from gendsl.runtime.objectives.sites import Gate, Layout, ObjectiveError, Site, Sites
 from gendsl.runtime.objectives.terms import (
@@ -22,6 +28,7 @@ from gendsl.runtime.objectives.terms import (
 __all__ = [
     "START",
     "Clock",
+    "CodebookTerm",
     "Constant",
     "Cyclic",
     "Draw",
@@ -33,12 +40,15 @@ __all__ = [
     "GuideLikelihood",
     "Iwae",
     "Layout",
+    "Likelihood",
     "MaximumMeanDiscrepancy",
     "Memory",
+    "MovingCodebooks",
     "Objective",
     "ObjectiveError",
     "Outcome",
     "Penalty",
+    "Perplexity",
     "Ramp",
     "Renyi",
     "Schedule",
@@ -48,4 +58,5 @@ __all__ = [
     "beta_tc_vae",
     "evaluate",
     "info_vae",
+    "perplexity",
 ]

@@ -104,7 +104,7 @@ class MaximumMeanDiscrepancy:
         """
         site = _of_rows(sites, self.site)
         prior = site.p
-        if prior is None or site.p_parents:
+        if prior is None or site.p_parents or site.past:
             raise ObjectiveError(f"{site.name} has no prior of its own to draw from")
         event = len(prior.event_shape)
         batch = site.value.shape[: site.value.ndim - event]

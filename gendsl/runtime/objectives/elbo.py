@@ -31,7 +31,7 @@ from gendsl.runtime.objectives.terms import (
     weight_of,
 )
 
-__all__ = ["Elbo", "info_vae"]
+__all__ = ["Elbo", "Likelihood", "info_vae"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +124,16 @@ class Elbo:
         for name in self.weights:
             if name not in (KL, LOG_LIKELIHOOD) and name not in sites.sites:
                 raise ObjectiveError(f"there is a weight for {name}, which is no variable")
+
+
+@dataclass(frozen=True)
+class Likelihood(Elbo):
+    """The log likelihood of models in which nothing is latent: the bound is exact there."""
+
+    @property
+    def title(self) -> str:
+        """What summaries call it."""
+        return "log likelihood"
 
 
 def info_vae(penalty: Penalty, alpha: float, particles: int = 1) -> Elbo:

@@ -57,7 +57,7 @@ class Estimate:
         """The sum over rows."""
         return self.mean * self.rows
 
-    def bits_per_dimension(self, dimensions: int) -> float:
+    def bits_per_dimension(self, dimensions: float) -> float:
         """The negative of it in bits, for each of the numbers a row consists of.
 
         Raises:
@@ -241,10 +241,11 @@ def posterior_means(sites: Sites, site: Site) -> Tensor | None:
         mean = q.mean
     except NotImplementedError:
         return None
-    if bool(torch.isnan(mean).any()):
+    if not mean.is_floating_point() or bool(torch.isnan(mean).any()):
         return None
     event = len(q.event_shape)
     shape = (*sites.batch_shape(site), *q.event_shape)
+    mean = site.mean(mean, event)
     whole = torch.broadcast_to(mean, torch.broadcast_shapes(shape, mean.shape))
     return sites.mean(sites.layout.entries(whole, event, local=site.local))
 

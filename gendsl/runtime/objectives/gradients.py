@@ -32,9 +32,11 @@ def scores(sites: Sites) -> Mapping[str, Tensor]:
         ObjectiveError: the guide of one latent depends on another one, and `Sites.scores`, which
             would run the guide again, is missing.
     """
+    drawn = [site for site in sites.latents if not site.summed]
     if sites.scores is not None:
-        return sites.scores()
-    return {site.name: _score(sites, site) for site in sites.latents}
+        found = sites.scores()
+        return {site.name: found[site.name] for site in drawn}
+    return {site.name: _score(sites, site) for site in drawn}
 
 
 def _score(sites: Sites, site: Site) -> Tensor:
@@ -60,7 +62,7 @@ def path_terms(sites: Sites, terms: Sequence[Term]) -> tuple[Term, ...]:
     found = scores(sites)
     return tuple(
         replace(term, value=term.value - _only_gradient(found[term.site]))
-        if term.group == KL
+        if term.group == KL and term.site in found
         else term
         for term in terms
     )
@@ -74,7 +76,7 @@ def _only_gradient(x: Tensor) -> Tensor:
 def _all_reparameterised(sites: Sites, what: str) -> None:
     """Ensure that gradients go through the values of all latents."""
     for site in sites.latents:
-        if not site.reparameterised:
+        if not (site.reparameterised or site.summed):
             raise ObjectiveError(f"{what} needs draws with derivatives: {site.name} has none")
 
 
@@ -85,7 +87,9 @@ def score_latents(sites: Sites) -> tuple[Site, ...]:
     return tuple(
         site
         for site in sites.latents
-        if not site.reparameterised and site.log_q is not None and site.log_q.requires_grad
+        if not (site.reparameterised or site.summed)
+        and site.log_q is not None
+        and site.log_q.requires_grad
     )
 
 

@@ -12,7 +12,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, kl_divergence
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
 
 from gendsl.runtime.objectives.sites import ObjectiveError, Site, Sites
 
@@ -50,10 +56,22 @@ def _formula(q: Distribution, p: Distribution) -> Tensor | None:
     if len(q.event_shape) != len(p.event_shape):
         return None
     shape = torch.broadcast_shapes(q.batch_shape, p.batch_shape)
+    if isinstance(q, MultivariateNormal) and isinstance(p, Independent):
+        return _from_correlated(q, p.base_dist) if isinstance(p.base_dist, Normal) else None
     try:  # not all of torch's formulas broadcast
         return kl_divergence(_expanded(q, shape), _expanded(p, shape))
     except NotImplementedError:
         return None
+
+
+def _from_correlated(q: MultivariateNormal, p: Normal) -> Tensor:
+    """KL(q || p) of correlated normal entries from independent ones."""
+    shape = torch.broadcast_shapes((*q.batch_shape, *q.event_shape), p.batch_shape)
+    scale = p.scale.expand(shape)
+    tril = q.scale_tril
+    spread = (tril**2).sum(-1) + (q.loc - p.loc) ** 2
+    own = tril.diagonal(dim1=-2, dim2=-1).log()
+    return (0.5 * (spread / scale**2 - 1) + scale.log() - own).sum(-1)
 
 
 def divergence(sites: Sites, site: Site, way: Way = "auto") -> Divergence:
@@ -68,11 +86,13 @@ def divergence(sites: Sites, site: Site, way: Way = "auto") -> Divergence:
         ObjectiveError: it is to be analytic and cannot be.
     """
     q, log_q = site.latent
+    if site.summed:
+        return Divergence(log_q - site.log_p, analytic=True)
     reason = _reason_against(sites, site)
     if way != "sampled" and reason is None and site.p is not None:
         found = _formula(q, site.p)
         if found is not None:
-            whole = _over_plates(sites, site, found, 0)
+            whole = site.mean(_over_plates(sites, site, found, 0), 0)
             return Divergence(sites.layout.collapse(whole, 0, local=site.local), analytic=True)
         reason = f"there is no formula for {_named(q)} and {_named(site.p)}"
     if way == "analytic":
@@ -97,13 +117,13 @@ def divergence_by_entry(sites: Sites, site: Site, way: Way = "auto") -> Divergen
     if way != "sampled" and reason is None:
         found = _formula(q, p)
         if found is not None:
-            whole = _over_plates(sites, site, found, inner)
+            whole = site.mean(_over_plates(sites, site, found, inner), inner)
             parts = sites.layout.entries(whole, inner, local=site.local)
             return Divergence(parts, analytic=True)
         reason = f"there is no formula for {_named(q)} and {_named(p)}"
     if way == "analytic":
         raise ObjectiveError(f"the divergence of {site.name} has to be sampled: {reason}")
-    difference = q.log_prob(site.value) - p.log_prob(site.value)
+    difference = site.mean(q.log_prob(site.value) - p.log_prob(site.value), inner)
     return Divergence(sites.layout.entries(difference, inner, local=site.local), analytic=False)
 
 
@@ -122,7 +142,7 @@ def entry_law(site: Site, d: Distribution | None) -> tuple[Distribution, int]:
 def has_entries(site: Site) -> bool:
     """Whether the entries of a latent have laws of their own, in guide and model alike."""
     try:
-        return entry_law(site, site.q)[1] == entry_law(site, site.p)[1]
+        return not site.summed and entry_law(site, site.q)[1] == entry_law(site, site.p)[1]
     except ObjectiveError:
         return False
 

@@ -59,6 +59,9 @@ def importance(sites: Sites) -> Importance:
     """
     if sites.probabilities is not None:
         raise ObjectiveError("importance weights need draws, but all values are tried in turn")
+    for site in sites.latents:
+        if site.summed:
+            raise ObjectiveError(f"importance weights need draws, but {site.name} is summed out")
     zero = next(iter(sites)).log_p.new_zeros(())
     of_rows = zero.expand(sites.particles, sites.rows)
     of_all = zero.expand(1, 1)

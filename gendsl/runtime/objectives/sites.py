@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
+from typing import Literal
 
 from pyro.distributions import Delta
 from torch import Tensor
@@ -82,6 +83,13 @@ class Site:
         p_parents: the latents on which `p` depends, itself if through a lag.
         q_parents: the latents on which `q` depends.
         pathwise: whether gradients go through the value; None: whether `q` has `rsample`.
+        past: whether `p` and `q` at later steps of a sequence are given the draws at earlier ones.
+        summed: whether all values of it were tried and densities are expectations over these:
+            "guide", under the guide; "model", under its law given all else, which has no guide and
+            leaves `log_p` as the expectation of log p less that of the logarithm of that law.
+        over: the mean over the values of summed latents of something of the guide's law of this
+            one that has them on further dimensions, in front of all others; `event` axes come
+            last. None where there are none.
     """
 
     name: str
@@ -95,6 +103,13 @@ class Site:
     p_parents: frozenset[str] = frozenset()
     q_parents: frozenset[str] = frozenset()
     pathwise: bool | None = None
+    past: bool = False
+    summed: Literal["", "guide", "model"] = ""
+    over: Callable[[Tensor, int], Tensor] | None = None
+
+    def mean(self, x: Tensor, event: int) -> Tensor:
+        """`x`, with `event` event axes, without the values of summed latents: see `over`."""
+        return x if self.over is None else self.over(x, event)
 
     @property
     def reparameterised(self) -> bool:
@@ -190,7 +205,7 @@ class Sites:
                     expected = (self.particles, rows)
                     message = f"the log density of {site.name} has shape {found}, not {expected}"
                     raise ObjectiveError(message)
-            if not site.observed and (site.log_q is None or site.q is None):
+            if site.summed != "model" and not site.observed and None in (site.log_q, site.q):
                 raise ObjectiveError(f"{site.name} is a latent without a guide")
 
     def __iter__(self) -> Iterator[Site]:
@@ -204,7 +219,12 @@ class Sites:
     @property
     def latents(self) -> tuple[Site, ...]:
         """The sites that have a guide."""
-        return tuple(site for site in self if not site.observed)
+        return tuple(s for s in self if not s.observed and s.summed != "model")
+
+    @property
+    def marginalised(self) -> tuple[Site, ...]:
+        """Latents that are summed out of the model."""
+        return tuple(site for site in self if site.summed == "model")
 
     @property
     def observed(self) -> tuple[Site, ...]:
@@ -213,8 +233,17 @@ class Sites:
 
     @property
     def points(self) -> tuple[str, ...]:
-        """Latents whose guide is a point: with these no objective is a bound."""
-        return tuple(site.name for site in self.latents if isinstance(_inner(site.q), Delta))
+        """Continuous latents whose guide is a point: with these no objective is a bound."""
+        return tuple(s.name for s in self._fixed if s.value.is_floating_point())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Discrete latents whose guide is one value, which leaves a bound a bound."""
+        return tuple(s.name for s in self._fixed if not s.value.is_floating_point())
+
+    @property
+    def _fixed(self) -> list[Site]:
+        return [site for site in self.latents if isinstance(_inner(site.q), Delta)]
 
     def later(self, name: str) -> frozenset[str]:
         """The latents whose guides depend on `name`, directly or not."""
@@ -278,6 +307,7 @@ class Sites:
         """The shape of the plates of a latent, in front of them 1 for the particles."""
         q, _ = site.latent
         shape = tuple(site.value.shape[: site.value.ndim - len(q.event_shape)])
+        shape = shape[max(0, len(shape) - self.layout.depth - 1) :]  # values of summed latents
         padded = (1,) * (self.layout.depth + 1 - len(shape)) + shape
         return (1, *padded[1:])
 

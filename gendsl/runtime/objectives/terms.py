@@ -191,7 +191,8 @@ def bound_terms(sites: Sites, way: Way = "auto") -> tuple[Term, ...]:
     """The terms of the evidence lower bound: log p of what is observed, a KL for each latent."""
     observed = [Term(s.name, LOG_LIKELIHOOD, s.log_p, s.local) for s in sites.observed]
     divergences = [_kl_term(sites, site, way) for site in sites.latents]
-    return (*observed, *divergences)
+    gone = [Term(s.name, KL, -s.log_p, s.local) for s in sites.marginalised]
+    return (*observed, *divergences, *gone)
 
 
 def _kl_term(sites: Sites, site: Site, way: Way) -> Term:
@@ -219,7 +220,7 @@ def floored(
 
 def _floored(sites: Sites, term: Term, bits: FreeBits, nats: float) -> Term:
     parts = term.value.unsqueeze(-1)
-    if bits.per == "entry":
+    if bits.per == "entry" and not sites[term.site].summed:
         way: Way = "analytic" if term.analytic else "sampled"
         parts = divergence_by_entry(sites, sites[term.site], way).value
     with torch.no_grad():
