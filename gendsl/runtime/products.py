@@ -31,6 +31,17 @@ def _precision_weighted(laws: Laws) -> tuple[Tensor, Tensor]:
     return reduce(torch.add, weighted) / total, 1 / total
 
 
+def _normal_of_present(laws: Laws, present: Sequence[Tensor | bool]) -> Law:
+    """A normal factor that drops out has precision 0."""
+    precisions = [
+        torch.where(here, d.scale**-2, 0.0) if isinstance(here, Tensor) else d.scale**-2
+        for d, here in zip(laws, present, strict=True)
+    ]
+    total: Tensor = reduce(torch.add, precisions)
+    weighted = [p * d.loc for p, d in zip(precisions, laws, strict=True)]
+    return dist.Normal(reduce(torch.add, weighted) / total, torch.rsqrt(total))
+
+
 def _normal(laws: Laws) -> Law:
     loc, variance = _precision_weighted(laws)
     return dist.Normal(loc, torch.sqrt(variance))
@@ -117,16 +128,22 @@ _PRODUCTS: dict[type[td.Distribution], Callable[[Laws], Law]] = {
 }
 
 
-def product(parts: Laws) -> Law:
+def product(parts: Laws, present: Sequence[Tensor | bool] | None = None) -> Law:
     r"""The distribution with density proportional to $\prod_i p_i(x)$.
 
     Args:
         parts: of one kind; their batch shapes are broadcast.
+        present: for each part where it is a factor at all, of its batch shape or one that
+            broadcasts; elsewhere it drops out. For normal parts only, one of them everywhere.
 
     Raises:
         ValueError: the product has no finite integral (two Gamma shapes below one half), or
             there is no formula for its integral.
     """
+    if present is not None:
+        if any(not isinstance(p, td.Normal) for p in parts):
+            raise ValueError("only normal factors drop out")
+        return _normal_of_present(parts, present)
     found = next((f for kind, f in _PRODUCTS.items() if isinstance(parts[0], kind)), None)
     if found is None or any(type(p) is not type(parts[0]) for p in parts):
         raise ValueError("the product of these densities has no formula")
