@@ -12,7 +12,7 @@ from gendsl.emit.sites import has_children
 from gendsl.ir import nodes as ir
 from gendsl.ir.laws import tied_axes
 
-__all__ = ["Arguments", "aligned_data", "computed_sizes", "is_imputed"]
+__all__ = ["Arguments", "aligned_data", "computed_sizes", "is_imputed", "present_steps"]
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -93,19 +93,24 @@ def aligned_data(model: ir.Model, setting: Setting) -> list[ast.stmt]:
     result: list[ast.stmt] = []
     for variable in model.of_role("input", "observed"):
         name, rank = setting.names.variables[variable.name], len(variable.type.event)
-        arrays = [(name, rank)]
+        arrays, tied = [(name, rank)], setting.gaps.get(variable.name, tied_axes(variable))
         if variable.optional:
-            arrays.append((f"{name}_known", rank - tied_axes(variable)))
+            arrays.append((f"{name}_known", rank - tied))
         for argument, event in arrays:
             code = _aligned(variable, setting, argument, event)
             if code is None:
                 continue
             assigned = py.assign(argument, code, variable.span)
-            if variable.role == "input":
+            if variable.role == "input" and argument == name:
                 result.append(assigned)
             else:
                 test = ast.If(_given(argument, name), [assigned], [])
                 result.append(py.mark(test, variable.span))
+        if variable.name in setting.gaps:
+            known = py.name(f"{name}_known")
+            count = py.number(tied) if tied else None
+            whole = setting.helper("known_entries", py.name(name), known, tied=count)
+            result.append(py.assign(f"{name}_known", whole, variable.span))
     return result
 
 
@@ -143,3 +148,15 @@ def _aligned(
             key.pop(0)
         code = py.index(code, ELLIPSIS, *key, *[FULL] * event)
     return code
+
+
+def present_steps(model: ir.Model, setting: Setting) -> list[ast.stmt]:
+    """Which steps of ragged sequences there are, for each member of their owners."""
+    result = []
+    for axis in (a for a in model.axes if a.lengths is not None):
+        numbers = py.call("torch.arange", py.name(setting.names.sizes[axis.name]))
+        steps = setting.lifted(numbers, setting.layout.depths[axis.name] - 1)
+        lengths = py.name(setting.names.variables[str(axis.lengths)])
+        test = ast.Compare(steps, [ast.Lt()], [lengths])
+        result.append(py.assign(setting.names.there[axis.name], test, axis.span))
+    return result

@@ -11,8 +11,9 @@ from gendsl.emit.expressions import Emitter
 from gendsl.emit.setting import Setting
 from gendsl.emit.supports import flat_law
 from gendsl.ir import nodes as ir
-from gendsl.ir.laws import support_arguments, traits_of
-from gendsl.ir.traversal import references
+from gendsl.ir.gaps import factors, mask, needs
+from gendsl.ir.laws import dequantised, support_arguments, traits_of
+from gendsl.ir.traversal import distribution_expressions, references
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.spec import DistributionSpec, Form
 from gendsl.library.distributions.wrappers import WRAPPERS
@@ -33,18 +34,27 @@ class DistributionEmitter:
     Attributes:
         emitter: of their arguments.
         unknown: variables whose values change while the model is inferred.
+        guide: the guide, where the distributions of one are emitted.
     """
 
     emitter: Emitter
     unknown: frozenset[str]
+    guide: ir.Model | None = None
 
     @property
     def _setting(self) -> Setting:
         return self.emitter.setting
 
-    def plain(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
+    def plain(
+        self,
+        distribution: ir.Distribution,
+        event: tuple[Size, ...],
+        known: ast.expr | None = None,
+    ) -> ast.expr:
         """The distribution of a value of shape `event`, before any narrowing."""
         code = self.law(distribution, event)
+        if known is not None:
+            code = py.call(py.attribute(code, "mask"), known)
         return _independent(code, len(event) - traits_of(distribution).event_dim)
 
     def narrowed(
@@ -68,6 +78,9 @@ class DistributionEmitter:
         if known is not None and self._depends_on_data(distribution):
             _tolerate(code)
         code = self._entry(code, variable, distribution, kind)
+        if dequantised(variable.type.support, distribution):
+            ends = (py.number(float(end)) for end in _bounds(variable.type.support))
+            code = py.call("runtime.Dequantised", code, *ends)
         if _is_ordered(variable.type.support):
             code, own = self._ordered(code, variable, kind), 1
         if known is not None:
@@ -97,6 +110,8 @@ class DistributionEmitter:
 
     def law(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
         """The distribution of one entry, its batch shape ending in the value's own axes."""
+        if distribution.maps:
+            return py.mark(self._pushed(distribution), distribution.span)
         if distribution.parts:
             return py.mark(self._wrapped(distribution, event), distribution.span)
         spec = DISTRIBUTIONS[distribution.name]
@@ -127,9 +142,17 @@ class DistributionEmitter:
             code = py.call(py.attribute(code, "expand"), self._setting.shape(lead))
         return code
 
+    def _pushed(self, distribution: ir.Distribution) -> ast.expr:
+        """A push-forward: its base, and the flows that draws pass, in order."""
+        base = self.plain(distribution.parts[0], distribution.type.event)
+        flows: list[ast.expr] = [self.emitter.expr(call) for call in distribution.maps]
+        return py.call("dist.TransformedDistribution", base, ast.List(flows, ast.Load()))
+
     def _wrapped(self, distribution: ir.Distribution, event: tuple[Size, ...]) -> ast.expr:
         """A distribution of distributions: its own parameters, and its parts."""
         spec = WRAPPERS[distribution.name]
+        if distribution.name == "Product" and self.guide is not None:
+            return self._product(self.guide, distribution, event)
         args = _on_the_logit_scale(spec, dict(distribution.args))
         lead = () if spec.joint else event
         values = {
@@ -150,6 +173,32 @@ class DistributionEmitter:
             assert isinstance(code, ast.Call)
             code.keywords.append(ast.keyword("validate_args", ast.Constant(value=False)))
         return code
+
+    def _product(
+        self, guide: ir.Model, distribution: ir.Distribution, event: tuple[Size, ...]
+    ) -> ast.expr:
+        """A product in a guide, of which factors drop out where what they need is missing."""
+        found = list(factors(distribution))
+        parts: list[ast.expr] = [self.law(f, event) for f in found]
+        terms = [self._presence(guide, f, len(event)) for f in found]
+        whole = ast.Constant(value=True)
+        present = [py.join(ast.BitAnd(), t) if t else whole for t in terms]
+        known = ast.List(present, ast.Load()) if any(terms) else None
+        return py.call("runtime.product", ast.List(parts, ast.Load()), present=known)
+
+    def _presence(self, guide: ir.Model, factor: ir.Distribution, lead: int) -> list[ast.expr]:
+        """Whether a factor has what it needs, for each member: all of these."""
+        missing = frozenset(self._setting.gaps)
+        need = needs(distribution_expressions(factor), missing, guide)
+        terms: list[ast.expr] = []
+        for helper, wanted in (("all_known", need.whole), ("some_known", need.partly)):
+            for expr in wanted.values():
+                known = mask(expr, missing)
+                assert known is not None
+                rank = py.number(len(expr.type.event))
+                code = self.emitter.expr(known)
+                terms.append(self._setting.helper(helper, code, rank, py.number(lead)))
+        return terms
 
     def _parameter(
         self, arg: ir.Expr, shape: _Shape, lead: tuple[Size, ...], own: tuple[Size, ...]

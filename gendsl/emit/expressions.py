@@ -12,6 +12,7 @@ from gendsl.emit import pycode as py
 from gendsl.emit.functions import solution
 from gendsl.emit.setting import Setting, Step, Window
 from gendsl.ir import nodes as ir
+from gendsl.ir.gaps import mask
 from gendsl.ir.traversal import references
 from gendsl.library.functions import FUNCTIONS
 from gendsl.library.functions.spec import FunctionSpec, Kind
@@ -43,12 +44,13 @@ class Emitter:
 
     def _steady(self, expr: ir.Expr, step: Step) -> ast.expr:
         """Inside a loop along a sequence, a value that does not recur: a part made before it."""
-        with self.setting.stepping(None):
+        with self.setting.stepping(None), self.setting.apart(step.before):
             if step.sequence not in expr.type.plates:
                 return self._expr(expr)
             key = expr, step.first
             if key not in step.parts:
-                wish = expr.name if isinstance(expr, ir.Reference) else "part"
+                names = self.setting.names.variables
+                wish = names[expr.name] if isinstance(expr, ir.Reference) else "part"
                 name = step.parts[key] = self.setting.names.extra(f"{wish}_steps")
                 window = Window(step.sequence, step.first) if step.first else None
                 with self.setting.within(window):
@@ -119,6 +121,10 @@ class Emitter:
                 return setting.once(expr.function, code) if self._is_kept(expr) else code
             case ir.Gather(value=value, axis=axis, index=index):
                 return axes.gathered(setting, expr, self._along(value, axis), self.expr(index))
+            case ir.Select(value=ir.Reference(name=name), axis=axis, at=at) if (
+                setting.step is not None and axis == setting.step.sequence
+            ):
+                return ast.Subscript(py.name(setting.step.lists[name]), py.number(at), ast.Load())
             case ir.Select(value=value, axis=axis):
                 return axes.selected(setting, expr, self._along(value, axis))
             case ir.Lag(value=value):
@@ -148,17 +154,34 @@ class Emitter:
     def _net(self, expr: ir.NetCall) -> ast.expr:
         """A call of a net; one that gives several values is made once for a statement."""
         setting = self.setting
-        code = py.call(setting.names.nets[expr.net], *(self.tensor(a) for a in expr.args))
-        if not expr.part:
-            return code
-        call = expr.net, expr.args
-        whole: ast.expr = code
-        if setting.step is None and setting.window is None:
-            if call not in setting.results:
-                setting.results[call] = name = setting.names.extra(f"{expr.net}_values")
-                setting.before.append(py.assign(name, code, expr.span))
-            whole = py.name(setting.results[call])
-        return ast.Subscript(whole, py.text(expr.part), ast.Load())
+        call = expr.net, expr.args, setting.window, setting.step is not None
+        if not expr.part or call not in setting.results:
+            masked = setting.masked.get(expr.net, frozenset())
+            args = [self._argument(a, masked=i in masked) for i, a in enumerate(expr.args)]
+            code = py.call(setting.names.nets[expr.net], *args, lengths=self._lengths(expr))
+            if not expr.part:
+                return code
+            setting.results[call] = name = setting.names.extra(f"{expr.net}_values")
+            setting.before.append(py.assign(name, code, expr.span))
+        return ast.Subscript(py.name(setting.results[call]), py.text(expr.part), ast.Load())
+
+    def _lengths(self, call: ir.NetCall) -> ast.expr | None:
+        """Up to where a net is to read sequences that are ragged."""
+        if call.net not in self.setting.readers:
+            return None
+        sizes = [s.name for a in call.args for s in a.type.event if s.name is not None]
+        name = next((self.setting.lengths[n] for n in sizes if n in self.setting.lengths), None)
+        return None if name is None else py.name(self.setting.names.variables[name])
+
+    def _argument(self, arg: ir.Expr, *, masked: bool) -> ast.expr:
+        """An argument of a net; with `masked` a pair: its values, and which are known."""
+        value = self.tensor(arg)
+        if not masked:
+            return value
+        known = mask(arg, frozenset(self.setting.gaps))
+        if known is None:
+            return self.setting.helper("complete", value)
+        return ast.Tuple([value, self.expr(known)], ast.Load())
 
     # Functions
 

@@ -140,13 +140,14 @@ class Names:
         for variable in beside.variables:
             if variable.name not in self.variables:
                 self.variables[variable.name] = self._fresh(variable.name)
+        self.there = {a.name: self._fresh(f"{a.name}_there") for a in model.axes if a.lengths}
         self.nets = {n.name: self._fresh(n.name) for n in beside.nets}
         self.modules = self._fresh("nets") if self.nets else "nets"
         self.kept = "kept"
         self.recovered = "recovered"
 
     def _fresh(self, wish: str) -> str:
-        candidate = wish
+        candidate = wish.replace(".", "_")  # weights of nets are called `f.layers.0.weight`
         if candidate.startswith("__"):
             candidate = f"v{candidate}"
         while candidate in self._taken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gendsl.inference.plan import Plan
+from gendsl.library.pace import DECAY, LIKELIHOOD_ROWS
 
 __all__ = ["main_part"]
 
@@ -40,14 +41,29 @@ OPTIMUM = """    svi = SVI({model}, {guide}, Adam({{"lr": 0.02}}), {elbo})
         print(name, value.detach())"""
 
 LEARNING = """    pyro.set_rng_seed(0)
-{nets}    svi = SVI(model, guide, {optimiser}({{"lr": {rate}}}), Trace_ELBO({particles}))
-    for step in range({steps}):  # of the plain ELBO, each on all of the data
+{nets}    svi = SVI(model, {guide}, {optimiser}({{"lr": {rate}}}), {elbo})
+    for step in range({steps}):  # of {what}, each on all of the data
         loss = svi.step(**data)
         if step % 100 == 0:
             print(step, loss)
+"""
+
+BATCHES = """    pyro.set_rng_seed(0)
+{nets}    svi = SVI(model, {guide}, {optimiser}({{"lr": {rate}}}), {elbo})
+    for epoch in range({epochs}):  # of {what}, in batches of {batch} rows
+        loss = 0.0
+        for rows in torch.randperm(data["{size}"]).split({batch}):
+            some = {{name: data[name][rows] for name in {names} if name in data}}
+            loss += svi.step(**data | some | {{"{size}": len(rows)}})
+        print(epoch, loss)
+"""
+
+KEPT = """    learned = {}
     for name, value in pyro.get_param_store().items():
+        learned[name.replace("$$$", ".")] = value.detach().numpy()
         if "$$$" not in name:  # weights of networks
-            print(name, value.detach())"""
+            print(name, value.detach())
+    np.savez(sys.argv[1].removesuffix(".npz") + "_learned.npz", **learned)"""
 
 OPTIMISERS = {
     "adam": "Adam",
@@ -58,8 +74,8 @@ OPTIMISERS = {
 }
 """What Pyro calls those of the option of the same name."""
 
-STEPS = 5_000
-"""How many are taken, unless the file says."""
+STEPS, EPOCHS, ROWS = 5_000, 100, 128
+"""Steps on all data, or passes over batches of so many rows, unless the file says."""
 
 SIMULATION = """    trace = pyro.poutine.trace(model).get_trace(**data)
     for name, site in trace.nodes.items():
@@ -75,6 +91,7 @@ def main_part(
     *,
     tied: bool = False,
     nets: str = "",
+    batches: tuple[str, tuple[str, ...]] | None = None,
 ) -> str:
     """How to run the program by itself, by the method of the plan.
 
@@ -85,6 +102,8 @@ def main_part(
         summing: code that makes `summed`, which sums discrete latents out; empty where Pyro does.
         tied: whether members of discrete latents are variables of their own.
         nets: code that puts new networks among the data.
+        batches: the argument that is the number of rows, and those that have rows, where they may
+            be taken in batches.
     """
     before = _indented(summing)
     if tied and plan.method is not None:
@@ -94,10 +113,12 @@ def main_part(
             return _nuts(plan, moving, before)
         case "enumeration":
             return _text([SUMMING], before + EXACT)
+        case "mle" if plan.by_steps:
+            return _learning(plan, _indented(nets), nesting, batches)
         case "mle" | "map":
             return _optimum(plan, max(1, nesting), moving, before)
         case "svi":
-            return _learning(plan, _indented(nets))
+            return _learning(plan, _indented(nets), nesting, batches)
         case _:
             return _text([], SIMULATION)
 
@@ -128,25 +149,53 @@ def _nuts(plan: Plan, moving: tuple[str, ...], summing: str) -> str:
     return _text(imports, summing + NUTS.format(model=_rewritten(model, forms)))
 
 
-def _learning(plan: Plan, nets: str) -> str:
+def _learning(
+    plan: Plan, nets: str, nesting: int, batches: tuple[str, tuple[str, ...]] | None
+) -> str:
     given = plan.options
     optimiser = OPTIMISERS[str(given["optimiser"])]
     rate = given["learning_rate"]
     if rate is None:
         rate = 1e-3 if nets else 1e-2
-    particles = given["particles"]
+    particles = given.get("particles")
+    options = [] if particles is None else [f"num_particles={particles}"]
+    summed = plan.guide.discrete.of("model", "sum") if plan.guide is not None else ()
+    kind = "TraceEnum_ELBO" if summed else "Trace_ELBO"
+    if summed:
+        options.append(f"max_plate_nesting={max(1, nesting)}")
     imports = [
-        "from pyro.infer import SVI, Trace_ELBO",
+        f"from pyro.infer import SVI, {kind}",
         f"from pyro.optim import {optimiser}",
     ]
-    body = LEARNING.format(
-        nets=nets,
-        optimiser=optimiser,
-        rate=rate,
-        particles="" if particles is None else f"num_particles={particles}",
-        steps=given["epochs"] or STEPS,
-    )
-    return _text(imports, body)
+    terms = {
+        "nets": nets,
+        "optimiser": optimiser,
+        "rate": f"{rate}{_decay(plan)}",
+        "guide": "lambda **_: None" if plan.guide is None else "guide",
+        "what": "the likelihood" if plan.guide is None else "the plain ELBO",
+        "elbo": f"{kind}({', '.join(options)})",
+    }
+    asked = given.get("batch_size")
+    if batches is None or not (nets or asked):
+        body = LEARNING.format(steps=given["epochs"] or STEPS, **terms)
+    else:
+        size, names = batches
+        body = BATCHES.format(
+            size=size,
+            names=names,
+            batch=asked or (LIKELIHOOD_ROWS if plan.method == "mle" else ROWS),
+            epochs=given["epochs"] or EPOCHS,
+            **terms,
+        )
+    return _text(imports, body + KEPT)
+
+
+def _decay(plan: Plan) -> str:
+    """The weight decay among the options of an optimiser, where there is some."""
+    decay = plan.options["weight_decay"]
+    if decay is None and plan.method == "mle" and plan.options["optimiser"] == "adamw":
+        decay = DECAY
+    return "" if decay is None else f', "weight_decay": {decay}'
 
 
 def _rewritten(model: str, sites: dict[str, str]) -> str:

@@ -8,11 +8,14 @@ from gendsl.emit import pycode as py
 from gendsl.emit.arguments import Arguments
 from gendsl.emit.rendering import rendered
 from gendsl.emit.setting import Setting
+from gendsl.inference.batching import standalone_rows
+from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
 from gendsl.ir.printer import format_architecture, format_signature
+from gendsl.library.transforms import TRANSFORMS
 from gendsl.types import Index
 
-__all__ = ["new_networks"]
+__all__ = ["batched_arguments", "new_networks"]
 
 DATA = "data"
 """What holds the arguments there."""
@@ -27,7 +30,12 @@ def new_networks(
     built = ast.Dict(
         [py.text(n.name) for n in nets], [_built(n, model, setting, arguments) for n in nets]
     )
-    return rendered(ast.Assign([_argument(arguments.nets)], built)) + "\n"
+    code = rendered(ast.Assign([_argument(arguments.nets)], built)) + "\n"
+    flows = (TRANSFORMS[str(n.architecture)] for n in nets if n.flow is not None)
+    if any(spec.fitted for spec in flows):
+        given = [py.name("model"), py.name(DATA), py.text(arguments.nets)]
+        code += rendered(ast.Expr(py.call("runtime.begin", *given))) + "\n"
+    return code
 
 
 def _argument(name: str) -> ast.Subscript:
@@ -44,6 +52,12 @@ def _built(net: ir.Net, model: ir.Model, setting: Setting, arguments: Arguments)
         [py.text(a.name) for a in used], [_size(a, model, setting, arguments) for a in used]
     )
     signature, architecture = py.text(format_signature(net)), py.text(format_architecture(net))
+    if net.flow is not None:
+        sampling = ast.Constant(value=True) if net.flow.sampling else None
+        return py.call("runtime.flow", signature, architecture, sizes, sampling=sampling)
+    if net.architecture is None:
+        nothing = ast.Constant(None)
+        return py.call("runtime.supplied", py.text(net.name), nothing, signature, sizes)
     return py.call("runtime.net", signature, architecture, sizes)
 
 
@@ -71,3 +85,15 @@ class _Replaced(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - named by `ast`
         return self.codes.get(node.id, node)
+
+
+def batched_arguments(
+    model: ir.Model, plan: Plan, arguments: Arguments
+) -> tuple[str, tuple[str, ...]] | None:
+    """The argument that is the number of rows, and those that have rows; None without batches."""
+    plate = standalone_rows(model, plan.guide) if plan.by_steps else None
+    if plate is None:
+        return None
+    given = (*arguments.inputs, *arguments.observed, *arguments.known)
+    names = tuple(a for v, a in given if plate in model.variable(v).axes)
+    return dict(arguments.sizes)[plate], names

@@ -17,6 +17,9 @@ from gendsl.types import Index, Interval
 
 __all__ = ["ObservedEmitter"]
 
+NEVER = -1e9
+"""The logarithm of a probability of 0, of which 0 times is 0: expectations are taken of it."""
+
 
 @dataclass(slots=True)
 class ObservedEmitter:
@@ -25,10 +28,12 @@ class ObservedEmitter:
     Attributes:
         sites: of its other variables.
         given: observed variables that are never drawn, because they depend on their own past.
+        completed: those of which missing values have a guide.
     """
 
     sites: SiteEmitter
     given: frozenset[str]
+    completed: frozenset[str] = frozenset()
 
     @property
     def _setting(self) -> Setting:
@@ -38,6 +43,8 @@ class ObservedEmitter:
         """Everything that belongs to an observed variable."""
         imputed = variable.optional and has_children(self.sites.model, variable.name)
         name = self.sites.identifier(variable)
+        if variable.name in self.completed:
+            return [self._completed(variable, name)]
         if imputed and is_discrete(variable.type.support):
             return [self._summed(variable, name)]
         result = [self._filled(variable, name)] if imputed else []
@@ -61,6 +68,41 @@ class ObservedEmitter:
 
     # Covariates with missing entries
 
+    def _completed(self, variable: ir.Variable, name: str) -> Statement:
+        """Missing values come from the guide, which leaves known ones as they are.
+
+        Without a guide discrete ones can be summed out, pinned where they are known.
+        """
+        known, equation = py.name(f"{name}_known"), variable.equations[0]
+        law, seen = self.sites.law(variable, equation), self.sites.law(variable, equation, known)
+        missing = self.sites.law(variable, equation, ast.UnaryOp(ast.Invert(), known))
+        finite = is_discrete(variable.type.support)
+        if finite and variable.type.event:
+            missing = py.call("runtime.listed", missing)
+        label, infer = f"{variable.name}_missing", enumerated() if finite else None
+        drawn = self.sites.site(variable, missing, label, infer=infer)
+        code: list[ast.stmt] = [py.assign(name, drawn, variable.span)]
+        if finite:
+            given = self._setting.names.extra(f"{name}_given")
+            code.insert(0, py.assign(given, py.name(name), variable.span))
+            code.append(self._pin(variable, name, given, NEVER))
+        code.append(py.run(self.sites.site(variable, seen, obs=py.name(name)), variable.span))
+        test = ast.Compare(known, [ast.Is()], [ast.Constant(None)])
+        whole = self.sites.site(variable, law, obs=py.name(name))
+        choice = ast.If(test, [py.assign(name, whole, variable.span)], code)
+        made, needs = frozenset({variable.name}), needed(variable)
+        return Statement(variable.type.plates, (choice,), makes=made, needs=needs)
+
+    def _pin(self, variable: ir.Variable, name: str, given: str, never: float) -> ast.stmt:
+        """A factor that lets a known entry have no other value."""
+        tied = tied_axes(variable)
+        unequal = _any(ast.Compare(py.name(name), [ast.NotEq()], [py.name(given)]), tied)
+        both = ast.BinOp(py.name(f"{name}_known"), ast.BitAnd(), unequal)
+        differs = _any(both, len(variable.type.event) - tied)
+        pinned = py.call("torch.where", differs, py.number(never), py.number(0.0))
+        factor = py.call("pyro.factor", py.text(f"{variable.name}_known"), pinned)
+        return py.run(factor, variable.span)
+
     def _summed(self, variable: ir.Variable, name: str) -> Statement:
         """Finitely many values: summed out, and pinned where they are known."""
         known = f"{name}_known"
@@ -68,13 +110,6 @@ class ObservedEmitter:
         site = self.sites.site(variable, law, obs=py.name(name))
         given = self._setting.names.extra(f"{name}_given")
         drawn = self.sites.site(variable, law, f"{variable.name}_missing", infer=enumerated())
-        differs = ast.BinOp(
-            py.name(known),
-            ast.BitAnd(),
-            ast.Compare(py.name(name), [ast.NotEq()], [py.name(given)]),
-        )
-        pinned = py.call("torch.where", differs, py.number(-inf), py.number(0.0))
-        factor = py.call("pyro.factor", py.text(f"{variable.name}_known"), pinned)
         test = ast.Compare(py.name(known), [ast.Is()], [ast.Constant(None)])
         choice = ast.If(
             test,
@@ -82,7 +117,7 @@ class ObservedEmitter:
             [
                 py.assign(given, py.name(name), variable.span),
                 py.assign(name, drawn, variable.span),
-                py.run(factor, variable.span),
+                self._pin(variable, name, given, -inf),
             ],
         )
         return Statement(
@@ -142,3 +177,10 @@ class ObservedEmitter:
             upper=None,
         )
         return self.sites.distributions.flat(entry)
+
+
+def _any(code: ast.expr, axes: int) -> ast.expr:
+    """Whether a condition holds anywhere along the last axes."""
+    for _ in range(axes):
+        code = py.call(py.attribute(code, "any"), py.number(-1))
+    return code

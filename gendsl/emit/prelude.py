@@ -81,13 +81,47 @@ def in_order(steps, dim):
     return torch.cat(wide[1:], dim)
 '''
 
+KNOWN_ENTRIES = '''
+def known_entries(value, known, tied=0):
+    """Which entries of `value` are known, of its shape; the last `tied` axes are one entry."""
+    if not torch.is_tensor(known):
+        return torch.ones_like(value, dtype=torch.bool)
+    return known[(...,) + (None,) * tied].expand(value.shape)
+'''
+
+COMPLETE = '''
+def complete(value):
+    """A value of which all entries are known, as networks take those with gaps."""
+    return value, torch.ones_like(value, dtype=torch.bool)
+'''
+
+ALL_KNOWN = '''
+def all_known(known, event, lead):
+    """Whether all of `event` axes are known, with `lead` new axes in their place."""
+    for _ in range(event):
+        known = known.all(-1)
+    return known[(...,) + (None,) * lead]
+'''
+
+SOME_KNOWN = '''
+def some_known(known, event, lead):
+    """Whether any entry of `event` axes is known, with `lead` new axes in their place."""
+    for _ in range(event):
+        known = known.any(-1)
+    return known[(...,) + (None,) * lead]
+'''
+
 PRELUDE = {
+    "all_known": ALL_KNOWN,
     "collect": COLLECT,
+    "complete": COMPLETE,
     "earlier": EARLIER,
     "in_order": IN_ORDER,
     "joined": JOINED,
+    "known_entries": KNOWN_ENTRIES,
     "once": ONCE,
     "lagged": LAGGED,
+    "some_known": SOME_KNOWN,
     "spread": SPREAD,
     "take": TAKE,
 }

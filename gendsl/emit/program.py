@@ -6,32 +6,42 @@ import ast
 from dataclasses import dataclass, field, replace
 
 from gendsl.emit import pycode as py
-from gendsl.emit.arguments import Arguments, aligned_data, computed_sizes, is_imputed
+from gendsl.emit.arguments import (
+    Arguments,
+    aligned_data,
+    computed_sizes,
+    is_imputed,
+    present_steps,
+)
 from gendsl.emit.chains import Chain, chains_of, summing
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.layout import Layout, Names, layout_of
 from gendsl.emit.main_part import main_part
-from gendsl.emit.networks import new_networks
+from gendsl.emit.networks import batched_arguments, new_networks
 from gendsl.emit.observed import ObservedEmitter
+from gendsl.emit.plates import grouped, plates
 from gendsl.emit.prelude import PRELUDE
 from gendsl.emit.rendering import rendered
 from gendsl.emit.scans import scanned, steps_of
 from gendsl.emit.setting import Setting
 from gendsl.emit.sites import SiteEmitter, Statement, in_order, window_of
-from gendsl.emit.stepped import SteppedEmitter
-from gendsl.emit.text import locate, program_text
+from gendsl.emit.stepped import SteppedEmitter, parts
+from gendsl.emit.text import locate, needs_runtime, program_text
 from gendsl.graph.grounding import grounded
-from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans
+from gendsl.graph.recursion import chained, held, lagged_names, recurrent, scans, turns
 from gendsl.inference.plan import GuideModel, Plan
 from gendsl.ir import nodes as ir
+from gendsl.ir.gaps import nets_by_gaps
 from gendsl.ir.traversal import (
+    called_nets,
     equation_expressions,
     fixed_lets,
     references,
     reported_lets,
     variable_expressions,
 )
+from gendsl.semantics.checks.ragged import reads_to_ends
 from gendsl.semantics.moving import followers
 from gendsl.semantics.supports import is_discrete
 
@@ -52,6 +62,7 @@ class Program:
         observed: (variable, argument) for every observed variable; None means "draw it".
         known: (variable, argument) of the boolean masks of known entries.
         imputed: optional variables whose missing entries are latents of the program.
+        completed: those of them that come from the guide, together with what is known.
         kept: the argument that takes constants of the data of the fit, if there are any.
         recovered: the argument that says whether summed-out latents have their values, so that
             what is only computed from these can be; if there is such.
@@ -61,6 +72,8 @@ class Program:
         grounded: other discrete latents whose members are variables of their own, with the plates
             of these.
         steps: for each site of a literal equation, the step it holds at.
+        parts: (site, latent) for the sites that weigh the values of latents along sequences, in
+            the order of their steps.
         nets: the argument that takes the networks, by name; None where there are none.
         guide: its function `guide` with the positions of the model text; None without one.
         uses_runtime: whether it needs more than Pyro.
@@ -75,12 +88,14 @@ class Program:
     observed: tuple[tuple[str, str], ...]
     known: tuple[tuple[str, str], ...]
     imputed: tuple[str, ...]
+    completed: tuple[str, ...]
     kept: str | None
     recovered: str | None
     windows: tuple[tuple[str, int], ...]
     chains: tuple[Chain, ...]
     grounded: tuple[tuple[str, tuple[str, ...]], ...]
     steps: tuple[tuple[str, int], ...]
+    parts: tuple[tuple[str, str], ...]
     nets: str | None
     guide: ast.Module | None = field(repr=False)
     uses_runtime: bool
@@ -91,11 +106,9 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
     guided = plan.guide.model if plan.guide is not None else None
     names = Names(model, guided)
     arguments = Arguments.of(model, names)
-    layout = layout_of(model, guided)
-    setting = _setting(model, names, arguments, layout)
+    setting = _setting(model, names, arguments, layout_of(model, guided))
     statements = _statements(model, plan, setting)
-    doc: list[ast.stmt] = [ast.Expr(py.text(model.doc.strip()))] if model.doc else []
-    bodies = {"model": [*doc, *_body(model, setting, statements)]}
+    bodies = {"model": [*_doc(model), *_body(model, setting, statements)]}
     if plan.guide is not None:
         bodies["guide"] = _guide_body(plan.guide, names, arguments, setting)
     kept = names.kept if setting.kept else None
@@ -118,16 +131,22 @@ def emit_program(model: ir.Model, plan: Plan, version: str) -> Program:
         arguments.observed,
         arguments.known,
         arguments.imputed,
+        plan.guide.completed if plan.guide is not None else (),
         kept,
         recovered,
         _windows(model),
         chains_of(model),
         tuple((n, tuple(sorted(p))) for n, p in grounded(model).items()),
         _steps(model),
+        parts(model),
         arguments.nets,
         trees.get("guide"),
-        "runtime." in text or "runtime.net(" in main,
+        needs_runtime(text, main),
     )
+
+
+def _doc(model: ir.Model) -> list[ast.stmt]:
+    return [ast.Expr(py.text(model.doc.strip()))] if model.doc else []
 
 
 def _function(
@@ -151,8 +170,9 @@ def _module(model: ir.Model, setting: Setting, function: ast.FunctionDef) -> ast
 def _body(model: ir.Model, setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
     """All that a function does."""
     body = computed_sizes(model, setting, closed=False) + aligned_data(model, setting)
+    body += present_steps(model, setting)
     body += [*_modules(model, setting, statements), *setting.functions.values()]
-    return body + _plates(model, setting, statements) + _grouped(setting, statements)
+    return body + plates(model, setting, statements) + grouped(setting, statements)
 
 
 def _modules(model: ir.Model, setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
@@ -180,24 +200,36 @@ def _guide_body(
     """What the guide does, a model of the latents, which is called like the model itself."""
     model = found.model
     setting = _setting(model, names, arguments, beside.layout)
-    setting.kept, setting.used = beside.kept, beside.used
+    setting.kept, setting.used, setting.gaps = beside.kept, beside.used, dict(found.gaps)
+    for name in setting.gaps:
+        names.variables[f"{name} known"] = f"{names.variables[name]}_known"
     emitter = Emitter(setting)
-    distributions = DistributionEmitter(emitter, frozenset())
+    distributions = DistributionEmitter(emitter, frozenset(), model)
     emitter.distribution = distributions.plain
     sites = SiteEmitter(model, emitter, distributions, frozenset())
+    groups = {v.name: g for g in turns(model) for v in g}
     statements: list[Statement] = []
     for variable in model.variables:
+        group = groups.get(variable.name, ())
+        if group:
+            if variable is group[0]:
+                statements += scanned(sites, group, guide=True, carried=found.carried)
+            continue
         match variable.role:
             case "param":
-                statement = sites.param(variable)
+                statement = sites.param(variable, scattered=variable.name in found.scattered)
             case "let":
                 statement = sites.let(variable, site=False)
-            case "latent":
-                statement = sites.guided(variable, carried=variable.name in found.carried)
+            case "latent" | "observed":
+                statement = sites.guided(
+                    variable,
+                    carried=variable.name in found.carried,
+                    summed=variable.name in found.discrete.of("sum"),
+                )
             case _:
                 continue
         statements.append(_after(setting, statement))
-    return _body(model, setting, statements)
+    return _body(model, setting, in_order(statements))
 
 
 def _after(setting: Setting, statement: Statement) -> Statement:
@@ -227,6 +259,7 @@ def _main(model: ir.Model, plan: Plan, setting: Setting, arguments: Arguments) -
         summing(model, setting, arguments, _steps(model), always=always),
         tied=bool(grounded(model)),
         nets=new_networks(nets, model, setting, arguments),
+        batches=batched_arguments(model, plan, arguments),
     )
 
 
@@ -248,7 +281,10 @@ def _setting(model: ir.Model, names: Names, arguments: Arguments, layout: Layout
     data = frozenset(v.name for v in model.of_role("input", "observed"))
     batched: set[str] = set()
     fixed = fixed_lets(model) | {v.name for v in model.of_role("input")}
-    setting = Setting(layout, names, data=data, fixed=fixed)
+    lengths = {a.name: a.lengths for a in model.axes if a.lengths is not None}
+    setting = Setting(layout, names, data=data, fixed=fixed, masked=nets_by_gaps(model))
+    setting.lengths = lengths
+    setting.readers = frozenset(n.name for n in model.nets if reads_to_ends(n))
     lagged = lagged_names(model)
     for variable in chained(model):
         name = names.variables[variable.name]
@@ -278,16 +314,23 @@ def _statements(model: ir.Model, plan: Plan, setting: Setting) -> list[Statement
     emitter = Emitter(setting)
     distributions = DistributionEmitter(emitter, _unknown(model))
     emitter.distribution = distributions.plain
-    sites = SiteEmitter(model, emitter, distributions, frozenset(plan.enumerated))
-    observed = ObservedEmitter(sites, frozenset(n for n, _ in _windows(model)))
+    summed = frozenset(plan.enumerated)
+    sites = SiteEmitter(model, emitter, distributions, summed, joint=plan.guide is not None)
+    observed = ObservedEmitter(
+        sites,
+        frozenset(n for n, _ in _windows(model)),
+        frozenset(plan.guide.completed if plan.guide is not None else ()),
+    )
     stepped = SteppedEmitter(sites)
     groups = {g[0].name: g for g in scans(model)}
-    apart = held(model)
+    apart, of_guide = held(model), _of_guide(model, plan)
     recurring = {v.name for g in groups.values() for v in g}
     found: list[Statement] = []
     for variable in model.variables:
         own: list[Statement]
-        if variable.role == "let":
+        if variable.name in of_guide:
+            own = []
+        elif variable.role == "let":
             own = _lets(sites, variable, groups, recurring)
         elif variable.role == "observed":
             own = observed.statements(variable)
@@ -300,6 +343,20 @@ def _statements(model: ir.Model, plan: Plan, setting: Setting) -> list[Statement
     for number, energy in enumerate(model.energies, start=1):
         found.append(_after(setting, sites.energy(energy, number)))
     return in_order(_deferred(model, plan, found))
+
+
+def _of_guide(model: ir.Model, plan: Plan) -> frozenset[str]:
+    """Lets with networks that the guide alone uses: the model does without them."""
+    if plan.guide is None:
+        return frozenset()
+    used = {v.name for v in plan.guide.model.of_role("let")} & reported_lets(model)
+    while True:  # with those that they need
+        lets = [v for v in model.of_role("let") if v.name in used]
+        found = frozenset(v.name for v in lets if called_nets(*variable_expressions(v)))
+        others = (v for v in model.variables if v.name not in found)
+        if not found & set(references(*(x for v in others for x in variable_expressions(v)))):
+            return found
+        used = used - set(references(*(x for v in others for x in variable_expressions(v))))
 
 
 def _lets(
@@ -316,7 +373,9 @@ def _lets(
 
 def _deferred(model: ir.Model, plan: Plan, statements: list[Statement]) -> list[Statement]:
     """The statements, last those for the results alone that wait for summed-out latents."""
-    imputed = {v.name for v in model.of_role("observed") if is_imputed(model, v)}
+    guided = plan.guide.completed if plan.guide is not None else ()
+    observed = [v for v in model.of_role("observed") if v.name not in guided]
+    imputed = {v.name for v in observed if is_imputed(model, v)}
     summed = {n for n in imputed if is_discrete(model.variable(n).type.support)}
     summed |= set(plan.enumerated)
     reported = reported_lets(model)
@@ -328,69 +387,3 @@ def _deferred(model: ir.Model, plan: Plan, statements: list[Statement]) -> list[
     waiting |= {steps_of(n) for n in waiting}
     marked = [replace(s, deferred=bool(s.makes & waiting)) for s in statements]
     return sorted(marked, key=lambda s: s.deferred)
-
-
-# Plates
-
-
-def _plates(model: ir.Model, setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
-    used = frozenset().union(*(s.plates - _cut(s) for s in statements))
-    result: list[ast.stmt] = []
-    for axis in model.axes:
-        if axis.name not in used:
-            continue
-        code = _plate_code(setting, axis.name, axis.name)
-        result.append(py.assign(setting.names.plates[axis.name], code, axis.span))
-    for window in dict.fromkeys(s.window for s in statements if s.window is not None):
-        with setting.within(window):
-            label = f"{window.sequence} from {window.first}"
-            code = _plate_code(setting, window.sequence, label)
-        name = setting.names.cut_plate(window.sequence, window.first)
-        result.append(py.assign(name, code, model.axis(window.sequence).span))
-    return result
-
-
-def _plate_code(setting: Setting, plate: str, label: str) -> ast.expr:
-    dim = py.number(-setting.layout.depths[plate])
-    return py.call("pyro.plate", py.text(label), setting.plate_size(plate), dim=dim)
-
-
-def _cut(statement: Statement) -> frozenset[str]:
-    """The sequence that is cut short in a statement: it has a plate of its own there."""
-    return frozenset({statement.window.sequence} if statement.window is not None else ())
-
-
-def _grouped(setting: Setting, statements: list[Statement]) -> list[ast.stmt]:
-    """Statements in their order, neighbours with the same plates in one `with`."""
-    groups: list[tuple[Statement, list[ast.stmt]]] = []
-    for statement in statements:
-        if groups and _together(groups[-1][0], statement):
-            groups[-1][1].extend(statement.code)
-        else:
-            groups.append((statement, list(statement.code)))
-    result: list[ast.stmt] = []
-    later: list[ast.stmt] = []
-    for statement, code in groups:
-        chosen = later if statement.deferred else result
-        if not statement.plates:
-            chosen.extend(code)
-            continue
-        plates = setting.layout.ordered(statement.plates)
-        items = [ast.withitem(_plate(setting, p, statement)) for p in plates]
-        chosen.append(ast.With(items, code))
-    if later:
-        result.append(ast.If(py.name(setting.names.recovered), later, []))
-    return result
-
-
-def _together(a: Statement, b: Statement) -> bool:
-    """Whether two statements stand in one `with`."""
-    return (a.plates, a.window, a.deferred) == (b.plates, b.window, b.deferred)
-
-
-def _plate(setting: Setting, plate: str, statement: Statement) -> ast.expr:
-    """The plate, or a shorter one for the steps of a sequence at which an equation holds."""
-    window = statement.window
-    if window is None or window.sequence != plate:
-        return py.name(setting.names.plates[plate])
-    return py.name(setting.names.cut_plate(plate, window.first))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -85,6 +85,11 @@ class Setting:
         parameters: what their parameters are called, by name.
         results: what the results of nets are called that give several values, by the call.
         before: the statements that make them, which stand before the one that uses them.
+        gaps: in a guide, data that may be missing there, and how many of the last axes of each
+            are one value.
+        lengths: of ragged sequences, the inputs that say how long they are.
+        readers: the nets that read sequences up to their own ends.
+        masked: for nets that take such data, the positions of the arguments that have a mask.
     """
 
     layout: Layout
@@ -99,8 +104,12 @@ class Setting:
     earlier: dict[str, str] = field(default_factory=dict)
     functions: dict[ir.Lambda, ast.FunctionDef] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
-    results: dict[tuple[str, tuple[ir.Expr, ...]], str] = field(default_factory=dict)
+    results: dict[tuple[object, ...], str] = field(default_factory=dict)
+    gaps: Mapping[str, int] = field(default_factory=dict)
+    masked: dict[str, frozenset[int]] = field(default_factory=dict)
     before: list[ast.stmt] = field(default_factory=list)
+    lengths: dict[str, str] = field(default_factory=dict)
+    readers: frozenset[str] = frozenset()
 
     def taken(self) -> tuple[ast.stmt, ...]:
         """What must stand before the statement that was just emitted."""
@@ -138,6 +147,15 @@ class Setting:
             yield
         finally:
             self.step = before
+
+    @contextmanager
+    def apart(self, before: list[ast.stmt]) -> Iterator[None]:
+        """What must stand before the code that is emitted goes to `before`."""
+        kept, self.before = self.before, before
+        try:
+            yield
+        finally:
+            self.before = kept
 
     @contextmanager
     def inside(self, params: dict[str, str]) -> Iterator[None]:

@@ -7,15 +7,23 @@ from dataclasses import dataclass, replace
 
 from gendsl.diagnostics import InternalCompilerError
 from gendsl.emit import pycode as py
+from gendsl.emit.chained import autoregressive
 from gendsl.emit.distributions import DistributionEmitter
 from gendsl.emit.expressions import Emitter
 from gendsl.emit.setting import Setting, Window
 from gendsl.emit.supports import constraint, plain_start
 from gendsl.graph.recursion import recurrent
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, variable_expressions, walk
+from gendsl.ir.laws import tied_axes, traits_of
+from gendsl.ir.traversal import (
+    equation_expressions,
+    is_autoregressive,
+    references,
+    variable_expressions,
+    walk,
+)
 from gendsl.semantics.supports import is_discrete
-from gendsl.types import Index
+from gendsl.types import Index, Structured
 
 __all__ = [
     "SiteEmitter",
@@ -113,12 +121,21 @@ def sequence_of(model: ir.Model, variable: ir.Variable) -> str:
 
 @dataclass(slots=True)
 class SiteEmitter:
-    """Emits the statements of one model, but those of observed variables."""
+    """Emits the statements of one model, but those of observed variables.
+
+    Attributes:
+        model: what is emitted.
+        emitter: of expressions.
+        distributions: of laws.
+        enumerated: latents that are summed out.
+        joint: whether Pyro itself sums them out, so that laws of vectors have to list these.
+    """
 
     model: ir.Model
     emitter: Emitter
     distributions: DistributionEmitter
     enumerated: frozenset[str]
+    joint: bool = False
 
     @property
     def setting(self) -> Setting:
@@ -168,20 +185,50 @@ class SiteEmitter:
         name = py.text(label or variable.name)
         return py.mark(py.call("pyro.sample", name, law, **keywords), variable.span)
 
+    def present(
+        self, variable: ir.Variable, key: ast.expr | None = None, tied: int = 0
+    ) -> ast.expr | None:
+        """Which steps of a ragged sequence there are, for a variable along it; else None.
+
+        With `key` at some steps alone; `tied` event axes of its law are one entry.
+        """
+        axis = next((a for a in self.model.axes if a.lengths and a.name in variable.axes), None)
+        if axis is None:
+            return None
+        code: ast.expr = py.name(self.setting.names.there[axis.name])
+        if key is not None:
+            code = self.setting.along(axis.name, code, key, 0)
+        return self.setting.lifted(code, len(variable.type.event) - tied)
+
     def law(
-        self, variable: ir.Variable, equation: ir.Equation | None, known: ast.expr | None = None
+        self,
+        variable: ir.Variable,
+        equation: ir.Equation | None,
+        known: ast.expr | None = None,
+        key: ast.expr | None = None,
     ) -> ast.expr:
-        """The distribution of a variable by one of its equations, entries masked by `known`."""
+        """The distribution of a variable by one of its equations, entries masked by `known`.
+
+        With `key` at some steps of a sequence alone.
+        """
+        present = self.present(variable, key, tied_axes(variable))
+        if present is not None:
+            known = present if known is None else ast.BinOp(known, ast.BitAnd(), present)
         if equation is None or equation.distribution is None:
             return self.distributions.flat(variable, known)
         law = self.distributions.narrowed(variable, equation.distribution, known)
+        if is_autoregressive(variable):
+            law = autoregressive(self.setting, self.model, variable, law)
         return py.mark(law, equation.span)
 
     def latent(self, variable: ir.Variable) -> Statement:
         """A sample site."""
         equation = variable.equations[-1] if variable.equations else None
-        infer = enumerated() if variable.name in self.enumerated else None
-        site = self.site(variable, self.law(variable, equation), infer=infer)
+        summed = variable.name in self.enumerated
+        law = self.law(variable, equation)
+        if summed and self.joint and variable.type.event:
+            law = py.call("runtime.listed", law)
+        site = self.site(variable, law, infer=enumerated() if summed else None)
         code = py.assign(self.identifier(variable), site, variable.span)
         return Statement(
             variable.type.plates,
@@ -190,26 +237,52 @@ class SiteEmitter:
             needs=needed(variable),
         )
 
-    def guided(self, variable: ir.Variable, *, carried: bool) -> Statement:
+    def guided(self, variable: ir.Variable, *, carried: bool, summed: bool = False) -> Statement:
         """A sample site of a guide, whose law is not narrowed.
 
-        With `carried` it is that of the coordinates without bounds.
+        With `carried` it is that of the coordinates without bounds, with `summed` its values are
+        all tried.
         """
         (equation,) = variable.equations
-        rank = py.number(len(variable.type.event))
-        if equation.distribution is None:
-            assert equation.value is not None
-            point = self.emitter.tensor(equation.value)
-            law: ast.expr = py.call("dist.Delta", point, event_dim=rank)
-        else:
-            law = self.distributions.plain(equation.distribution, equation.distribution.type.event)
-            if carried:
-                limits = constraint(variable.type.support)
-                law = py.call("runtime.carried", law, limits)
-        site = self.site(variable, py.mark(law, equation.span))
-        code = py.assign(self.identifier(variable), site, variable.span)
+        law = self.guide_law(variable, equation, carried=carried)
+        name, label = self.identifier(variable), variable.name
+        known = py.name(f"{name}_known")
+        in_part = variable.role == "observed"  # drawn where it is missing
+        if in_part:
+            law, label = py.call("runtime.pinned", law, known, py.name(name)), f"{label}_missing"
+        if summed and variable.type.event:
+            law = py.call("runtime.listed", law)
+        site = self.site(variable, law, label, infer=enumerated() if summed else None)
+        code: ast.stmt = py.assign(name, site, variable.span)
+        if in_part:
+            code = ast.If(ast.Compare(known, [ast.IsNot()], [ast.Constant(None)]), [code], [])
         made = frozenset({variable.name})
         return Statement(variable.type.plates, (code,), makes=made, needs=needed(variable))
+
+    def guide_law(
+        self, variable: ir.Variable, equation: ir.Equation, *, carried: bool = False
+    ) -> ast.expr:
+        """The law of a latent by an equation of its guide."""
+        step, given = self.setting.step, equation.distribution
+        key = None
+        if step is not None:
+            number = py.name(step.number)
+            key = ast.Slice(number, ast.BinOp(number, ast.Add(), py.number(1)))
+        event = len(variable.type.event)
+        if given is None:
+            assert equation.value is not None
+            point = self.emitter.tensor(equation.value)
+            law: ast.expr = py.call("dist.Delta", point, event_dim=py.number(event))
+        elif carried:
+            law = self.distributions.plain(given, given.type.event)
+            law = py.call("runtime.carried", law, constraint(variable.type.support))
+        else:
+            known = self.present(variable, key, traits_of(given).event_dim)
+            law = self.distributions.plain(given, given.type.event, known)
+        present = self.present(variable, key, event)
+        if present is not None and (given is None or carried):
+            law = py.call(py.attribute(law, "mask"), present)
+        return py.mark(law, equation.span)
 
     def let(self, variable: ir.Variable, *, site: bool = True) -> Statement:
         """A deterministic site; NaN at the steps where its equation does not hold.
@@ -261,8 +334,11 @@ class SiteEmitter:
         dtype = py.attribute("torch", "long") if whole else None
         return py.call("torch.zeros", *sizes, *ones, dtype=dtype)
 
-    def param(self, variable: ir.Variable) -> Statement:
-        """``pyro.param``, with all of its plates as leading dimensions."""
+    def param(self, variable: ir.Variable, *, scattered: bool = False) -> Statement:
+        """``pyro.param``, with all of its plates as leading dimensions.
+
+        One that is `scattered`, a matrix, begins at random entries, of variance 1 / its columns.
+        """
         setting = self.setting
         shape = setting.plate_sizes(variable.type.plates)
         shape += [setting.size(s) for s in variable.type.event]
@@ -273,6 +349,9 @@ class SiteEmitter:
             limits = py.call("runtime.between", *bounds)
             if variable.initial is None:
                 start = py.call("runtime.start_between", *bounds, py.tuple_of(shape))
+        if scattered:
+            root = ast.BinOp(shape[-1], ast.Pow(), ast.Constant(0.5))
+            start = ast.BinOp(py.call("torch.randn", *shape), ast.Div(), root)
         thunk = ast.Lambda(nothing, start)
         site = py.call("pyro.param", py.text(variable.name), thunk, constraint=limits)
         assigned = py.assign(self.identifier(variable), site, variable.span)
@@ -284,6 +363,8 @@ class SiteEmitter:
             return plain_start(variable.type.support, shape)
         if self.setting.is_number(variable.initial):
             value = self.emitter.number(variable.initial)
+            if isinstance(variable.type.support, Structured):  # of a matrix: times the identity
+                return ast.BinOp(value, ast.Mult(), plain_start(variable.type.support, shape))
             return py.call("torch.full", py.tuple_of(shape), value)
         value = self.emitter.tensor(variable.initial)
         return py.call(py.attribute(value, "expand"), py.tuple_of(shape)) if shape else value

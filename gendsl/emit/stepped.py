@@ -12,11 +12,25 @@ from dataclasses import dataclass
 
 from gendsl.emit import pycode as py
 from gendsl.emit.setting import Setting, Window
-from gendsl.emit.sites import SiteEmitter, Statement, needed
+from gendsl.emit.sites import SiteEmitter, Statement, needed, window_of
+from gendsl.graph.recursion import held
 from gendsl.ir import nodes as ir
 from gendsl.ir.laws import tied_axes
 
-__all__ = ["SteppedEmitter"]
+__all__ = ["SteppedEmitter", "parts"]
+
+
+def parts(model: ir.Model) -> tuple[tuple[str, str], ...]:
+    """The sites that weigh the values of latents, by their first steps, and these latents."""
+    found: list[tuple[str, str]] = []
+    for name in sorted(held(model)):
+        latent = model.variable(name)
+        window = window_of(model, latent)
+        first = window.first if window is not None else 0
+        sites = {e.step: f"{name}[{e.step}]" for e in latent.equations if e.step is not None}
+        sites[first] = f"{name} from {first}"
+        found += [(sites[step], name) for step in sorted(sites)]
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -71,7 +85,7 @@ class SteppedEmitter:
         if window is None:
             law = self.sites.law(variable, variable.equations[-1], known)
             site = self.sites.site(variable, law, label, obs=py.name(name))
-            code = (py.run(site, variable.span),)
+            code = (*self._setting.taken(), py.run(site, variable.span))
             return [Statement(variable.type.plates, code, needs=self._needs(variable))]
         result = []
         for equation in variable.equations:
@@ -79,10 +93,10 @@ class SteppedEmitter:
                 continue
             key = py.slice_from(equation.step, equation.step + 1)
             given, mask = self._cut(variable, window.sequence, name, known, key)
-            law = self.sites.law(variable, equation, mask)
+            law = self.sites.law(variable, equation, mask, key)
             site = self.sites.site(variable, law, f"{variable.name}[{equation.step}]", obs=given)
             plates = variable.type.plates - {window.sequence}
-            code = (py.run(site, variable.span),)
+            code = (*self._setting.taken(), py.run(site, variable.span))
             result.append(Statement(plates, code, needs=self._needs(variable)))
         return [*result, self._general(variable, window, name, label, known)]
 
@@ -100,7 +114,7 @@ class SteppedEmitter:
         """The site of the general equation, without the literal steps that it reaches."""
         equation = next(e for e in variable.equations if e.step is None)
         given: ast.expr = py.name(name)
-        mask = known
+        mask, key = known, None
         if not window.masked:
             key = py.slice_from(window.first)
             given, mask = self._cut(variable, window.sequence, name, known, key)
@@ -111,10 +125,10 @@ class SteppedEmitter:
             held = self._setting.held(window, later, rank)
             mask = held if mask is None else ast.BinOp(mask, ast.BitAnd(), held)
         with self._setting.within(window):
-            law = self.sites.law(variable, equation, mask)
+            law = self.sites.law(variable, equation, mask, key)
         site = self.sites.site(variable, law, label, obs=given)
         cut = None if window.masked else window
-        code = (py.run(site, variable.span),)
+        code = (*self._setting.taken(), py.run(site, variable.span))
         return Statement(variable.type.plates, code, cut, needs=self._needs(variable))
 
     def _cut(

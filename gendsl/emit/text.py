@@ -8,7 +8,15 @@ from gendsl.emit import pycode as py
 from gendsl.emit.rendering import rendered
 from gendsl.source import Source, Span
 
-__all__ = ["locate", "program_text"]
+__all__ = ["locate", "needs_runtime", "program_text"]
+
+BUILDING = ("runtime.flow(", "runtime.net(", "runtime.supplied(")
+"""What the part that runs a program by itself may need to build networks."""
+
+
+def needs_runtime(function: str, main: str) -> bool:
+    """Whether a program needs more than Pyro."""
+    return "runtime." in function or any(word in main for word in BUILDING)
 
 
 def program_text(
@@ -24,7 +32,7 @@ def program_text(
     imports += ["import pyro", "import pyro.distributions as dist", "import torch"]
     if "constraints." in function:
         imports.append("from pyro.distributions import constraints")
-    if "runtime." in function or "runtime.net(" in main:
+    if needs_runtime(function, main):
         imports.append("\nimport gendsl.runtime.distributions as runtime")
     parts = [f'"""{name}: a Pyro program, compiled by gendsl {version}."""']
     parts.append("\n".join(imports))
