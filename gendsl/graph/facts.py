@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gendsl.graph.conjugacy import integrable
+from gendsl.graph.energies import EnergyFacts, energies_of
 from gendsl.graph.grounding import grounded
 from gendsl.graph.obstacles import Obstacle, largest_table, obstacles_of
 from gendsl.graph.recursion import chained, held
+from gendsl.graph.weights import count_of, weights_of
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
     called_nets,
@@ -34,6 +36,7 @@ class Facts:
         cardinalities: how many values each of `finite` has, where the text says so.
         params: quantities learned as points.
         nets: functions learned as points.
+        weights: how many weights of other networks are latents, where the text says so.
         guided: latents whose guide the author wrote.
         observed: the observed variables.
         location_scale: latents of a location-scale family whose scale is itself inferred.
@@ -45,6 +48,7 @@ class Facts:
             its plates; None where data decide.
         obstacles: discrete latents that cannot be summed out.
         energies: how many energy terms there are.
+        owed: the blocks of energies whose constant depends on something learned.
         undirected: random variables that only energies weigh.
         unnormalised: latents whose density is known up to a constant only.
         integrable: (family, latents) whose law given all else is of that family, in the order
@@ -57,6 +61,7 @@ class Facts:
     cardinalities: tuple[tuple[str, int | None], ...] = ()
     params: tuple[str, ...] = ()
     nets: tuple[str, ...] = ()
+    weights: int = 0
     guided: tuple[str, ...] = ()
     observed: tuple[str, ...] = ()
     location_scale: tuple[str, ...] = ()
@@ -65,6 +70,7 @@ class Facts:
     largest_table: int | None = None
     obstacles: tuple[Obstacle, ...] = ()
     energies: int = 0
+    owed: tuple[EnergyFacts, ...] = ()
     undirected: tuple[str, ...] = ()
     unnormalised: tuple[str, ...] = ()
     integrable: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -84,6 +90,7 @@ def derive_facts(model: ir.Model) -> Facts:
         cardinalities=tuple(sizes.items()),
         params=tuple(v.name for v in model.of_role("param")),
         nets=_used_nets(model),
+        weights=sum(count_of(model, names) or 0 for names in weights_of(model).values()),
         guided=tuple(g.name for g in model.guides),
         observed=tuple(v.name for v in model.of_role("observed")),
         location_scale=tuple(
@@ -96,6 +103,7 @@ def derive_facts(model: ir.Model) -> Facts:
         grounded=tuple((n, tuple(sorted(p))) for n, p in grounded(model).items()),
         largest_table=largest_table(model, sizes),
         energies=len(model.energies),
+        owed=energies_of(model),
         undirected=tuple(v.name for v in unknown if not v.equations),
         unnormalised=tuple(
             v.name

@@ -15,6 +15,7 @@ from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import (
     distribution_expressions,
     distributions,
+    is_autoregressive,
     references,
     reported_lets,
     variable_expressions,
@@ -22,7 +23,7 @@ from gendsl.ir.traversal import (
 )
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["chained", "held", "is_stepped", "lagged_names", "recurrent", "scans", "ties"]
+__all__ = ["chained", "held", "is_stepped", "lagged_names", "recurrent", "scans", "ties", "turns"]
 
 
 def is_stepped(variable: ir.Variable) -> bool:
@@ -48,7 +49,7 @@ def _graph(variables: tuple[ir.Variable, ...]) -> nx.DiGraph:
     graph.add_nodes_from(v.name for v in variables)
     for variable in variables:
         for name in references(*variable_expressions(variable)):
-            if name in names:
+            if name in names and not (name == variable.name and is_autoregressive(variable)):
                 graph.add_edge(name, variable.name)
     return graph
 
@@ -79,6 +80,21 @@ def scans(model: ir.Model) -> tuple[tuple[ir.Variable, ...], ...]:
     lets = model.of_role("let")
     groups = [tuple(v for v in lets if v.name in c) for c in _circles(_graph(lets))]
     return tuple(sorted(groups, key=lambda group: lets.index(group[0])))
+
+
+def turns(guide: ir.Model) -> tuple[tuple[ir.Variable, ...], ...]:
+    """Groups of latents and lets of a guide that are drawn and computed step by step.
+
+    Latents are those that need earlier steps of themselves, or have equations for single steps;
+    in a group each variable comes after those it needs at its own step.
+    """
+    variables = guide.of_role("latent", "let")
+    circles = _circles(_graph(variables))
+    inside = frozenset[str]().union(*circles)
+    alone = (v for v in variables if v.name not in inside and v.role == "latent" and is_stepped(v))
+    groups = [frozenset({v.name}) for v in alone] + circles
+    found = [tuple(v for v in variables if v.name in g) for g in groups]
+    return tuple(sorted(found, key=lambda group: variables.index(group[0])))
 
 
 def chained(model: ir.Model) -> tuple[ir.Variable, ...]:

@@ -10,11 +10,12 @@ from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.traits import Refusal, Traits
 from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
 from gendsl.library.functions.intervals import interval_of
-from gendsl.types import Index, Structured
+from gendsl.types import REAL, Index, Interval, Structured, Support
 
 __all__ = [
     "combined",
     "depends_on_numbers_only",
+    "dequantised",
     "support_arguments",
     "tied_axes",
     "traits_of",
@@ -23,6 +24,9 @@ __all__ = [
 
 def traits_of(distribution: ir.Distribution) -> Traits:
     """What is known of a checked distribution, its parts included."""
+    if distribution.maps:
+        rank = len(distribution.type.event)
+        return Traits(name="a push-forward", support=REAL, event_dim=rank)
     if not distribution.parts:
         spec = DISTRIBUTIONS[distribution.name]
         constant = depends_on_numbers_only(distribution)
@@ -64,6 +68,8 @@ def support_arguments(distribution: ir.Distribution) -> tuple[ir.Expr, ...]:
     """The arguments that the support depends on, those of the parts included."""
     found: list[ir.Expr] = []
     for inner in distributions(distribution):
+        if inner.maps:
+            continue
         spec = WRAPPERS[inner.name] if inner.parts else DISTRIBUTIONS[inner.name]
         nominal = isinstance(inner.type.support, Index)
         own = spec.moves if isinstance(spec, WrapperSpec) else callable(spec.support)
@@ -85,6 +91,11 @@ def _is_number(expr: ir.Expr) -> bool:
             return all(_is_number(i) for i in items)
         case _:
             return False
+
+
+def dequantised(support: Support, distribution: ir.Distribution) -> bool:
+    """Whether whole numbers stand behind a flow: noise is added to them."""
+    return bool(distribution.maps) and isinstance(support, Interval) and support.integer
 
 
 def tied_axes(variable: ir.Variable) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from gendsl.ir.learned import FlowBody, Net, NetOption
+from gendsl.ir.node import Node
 from gendsl.source import NOWHERE, Source, Span
 from gendsl.types import Size, ValueType
 
@@ -21,6 +23,7 @@ __all__ = [
     "Energy",
     "Equation",
     "Expr",
+    "FlowBody",
     "Gather",
     "Guide",
     "InferRequest",
@@ -31,6 +34,7 @@ __all__ = [
     "Model",
     "Net",
     "NetCall",
+    "NetOption",
     "Node",
     "OdeInt",
     "Reduce",
@@ -41,13 +45,6 @@ __all__ = [
     "Stack",
     "Variable",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """Anything that comes from a place in the text."""
-
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +234,8 @@ class Distribution(Node):
     `type` is that of a draw: the plates of the arguments, the whole event shape, and the
     support before any narrowing by the variable's declared type. `parts` are the distributions
     that a wrapper (`Mixture`, `Censored`) is made of; a mixture of one part whose parameters
-    live on the plate `over` is mixed over its members.
+    live on the plate `over` is mixed over its members. A push-forward (`Pipe`) has one part, the
+    base, whose draws pass the flows that `maps` calls, in order.
     """
 
     name: str
@@ -245,43 +243,23 @@ class Distribution(Node):
     type: ValueType
     parts: tuple[Distribution, ...] = ()
     over: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Net(Node):
-    """A learned function.
-
-    Attributes:
-        name: of the net.
-        inputs: event shape and support of each argument; no plates.
-        outputs: the same of each value, by name; a single value has the empty name.
-        architecture: a name of `gendsl.library.architectures`; None where a module is supplied.
-        options: of the architecture, those that the text gives.
-    """
-
-    name: str
-    inputs: tuple[ValueType, ...]
-    outputs: tuple[tuple[str, ValueType], ...]
-    architecture: str | None
-    options: tuple[tuple[str, NetOption], ...] = ()
-
-    def output(self, part: str) -> ValueType:
-        """The type of one of the values."""
-        return dict(self.outputs)[part]
+    maps: tuple[NetCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Axis(Node):
-    """A plate, a sequence or a dim. `size` is None when data decide it."""
+    """A plate, a sequence or a dim. `size` is None when data decide it.
+
+    A ragged sequence has an `owner`, the plate of whose members each has its own number of steps,
+    and an input that says it, `lengths`; its size is that of the longest.
+    """
 
     name: str
     kind: Literal["plate", "sequence", "dim"]
     size: Size | None = None
     owner: str | None = None
+    lengths: str | None = None
 
-
-NetOption = int | float | str | tuple[int, ...]
-"""A number, a word, or a list of whole numbers."""
 
 Role = Literal["input", "param", "latent", "observed", "let"]
 
@@ -345,10 +323,19 @@ class Energy(Node):
 
 @dataclass(frozen=True, slots=True)
 class Guide(Node):
-    """The family the author gives for the posterior of a latent."""
+    """The family the author gives for the posterior of a latent.
+
+    `equation` is the general one; `literal` are those at single steps of a sequence.
+    """
 
     name: str
     equation: Equation
+    literal: tuple[Equation, ...] = ()
+
+    @property
+    def equations(self) -> tuple[Equation, ...]:
+        """All equations, the general one last."""
+        return (*self.literal, self.equation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,7 +350,7 @@ class InferRequest(Node):
 class Model:
     """A whole model; variables stand in an order in which each comes after what it needs.
 
-    `span` is that of the model's name.
+    `span` is that of the model's name. The weights of the nets `weighted` are latents.
     """
 
     name: str
@@ -376,6 +363,7 @@ class Model:
     source: Source = field(compare=False, repr=False)
     span: Span = field(default=NOWHERE, compare=False, repr=False)
     nets: tuple[Net, ...] = ()
+    weighted: tuple[Net, ...] = ()
 
     def axis(self, name: str) -> Axis:
         """The axis called `name`."""

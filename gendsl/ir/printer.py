@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import assert_never
 
 from gendsl.ir import nodes as ir
 from gendsl.library.functions import OPERATOR_FUNCTIONS
+from gendsl.types import Structured, ValueType
 
 __all__ = [
     "format_architecture",
@@ -40,11 +42,14 @@ def format_ir(model: ir.Model) -> str:
     lines = [f"model {model.name}", ""]
     lines += [_axis(axis) for axis in model.axes]
     lines += [_net(net) for net in model.nets]
+    lines += [f"{_net(net)}, its weights latents" for net in model.weighted]
     for variable in model.variables:
         lines += _variable(variable)
     lines += [f"energy {format_ir_expr(e.value)} : {e.value.type}" for e in model.energies]
     for guide in model.guides:
-        lines.append(f"guide {guide.name} {_right(guide.equation)}")
+        for equation in guide.equations:
+            step = "" if equation.step is None else f"[{equation.step}]"
+            lines.append(f"guide {guide.name}{step} {_right(equation)}")
     if model.infer is not None:
         options = ", ".join(f"{name}={value}" for name, value in model.infer.options)
         lines.append(f"infer {model.infer.method}({options})")
@@ -60,22 +65,37 @@ def _axis(axis: ir.Axis) -> str:
 def _net(net: ir.Net) -> str:
     architecture = format_architecture(net)
     body = f" = {architecture}" if architecture else ""
+    if net.flow is not None:
+        way = " # its draws are cheap" if net.flow.sampling else ""
+        return f"flow {net.name} : {format_signature(net)}{body}{way}"
     return f"net {net.name} : {format_signature(net)}{body}"
 
 
 def format_signature(net: ir.Net) -> str:
     """The signature of a net as the language writes it."""
-    inputs = ", ".join(str(t) for t in net.inputs)
-    outputs = ", ".join(f"{n}: {t}" if n else str(t) for n, t in net.outputs)
+    marks = ("?" if i in net.optional else "" for i in range(len(net.inputs)))
+    inputs = ", ".join(f"{_written(t)}{m}" for t, m in zip(net.inputs, marks, strict=True))
+    outputs = ", ".join(f"{n}: {_written(t)}" if n else _written(t) for n, t in net.outputs)
     domain = inputs if len(net.inputs) == 1 else f"({inputs})"
+    if net.flow is not None:
+        return f"{outputs} | {domain}" if net.inputs else outputs
     codomain = outputs if [n for n, _ in net.outputs] == [""] else f"({outputs})"
-    return f"{domain} -> {codomain}"
+    return f"{domain} -> {'causal ' if net.causal else ''}{codomain}"
+
+
+def _written(type_: ValueType) -> str:
+    """A type as the language writes it: matrices of a structured kind by one size."""
+    square = isinstance(type_.support, Structured) and type_.support.event_dim == 2
+    return str(replace(type_, event=type_.event[:-1]) if square else type_)
 
 
 def format_architecture(net: ir.Net) -> str:
     """The architecture of a net as the language writes it; empty where there is none."""
-    options = ", ".join(f"{n}={format_option(v)}" for n, v in net.options)
-    return "" if net.architecture is None else f"{net.architecture}({options})"
+    given = [f"{n}={format_option(v)}" for n, v in net.options]
+    if net.flow is not None and net.flow.map:
+        inner = ", ".join(f"{n}={format_option(v)}" for n, v in net.flow.map_options)
+        given.insert(0, f"{net.flow.map}({inner})" if inner else net.flow.map)
+    return "" if net.architecture is None else f"{net.architecture}({', '.join(given)})"
 
 
 def format_option(value: ir.NetOption) -> str:
@@ -115,6 +135,9 @@ def _right(equation: ir.Equation) -> str:
 
 def format_distribution(distribution: ir.Distribution) -> str:
     """``Normal(loc=mu, scale=tau)``; ``Mixture(Normal(...), weights=w, over component)``."""
+    if distribution.maps:
+        calls = (c.net if not c.args else format_ir_expr(c) for c in distribution.maps)
+        return " |> ".join([format_distribution(distribution.parts[0]), *calls])
     given = [format_distribution(part) for part in distribution.parts]
     given += [f"{name}={format_ir_expr(arg)}" for name, arg in distribution.args]
     given += [f"over {distribution.over}"] if distribution.over is not None else []

@@ -14,7 +14,9 @@ __all__ = [
     "distributions",
     "equation_expressions",
     "fixed_lets",
+    "is_autoregressive",
     "plated_expressions",
+    "present",
     "references",
     "reported_lets",
     "variable_expressions",
@@ -51,7 +53,7 @@ def children(expr: ir.Expr) -> tuple[ir.Expr, ...]:
 
 def distribution_expressions(distribution: ir.Distribution) -> tuple[ir.Expr, ...]:
     """The arguments of a distribution, and those of its parts."""
-    own = tuple(value for _, value in distribution.args)
+    own = (*(value for _, value in distribution.args), *distribution.maps)
     return (*own, *(x for part in distribution.parts for x in distribution_expressions(part)))
 
 
@@ -77,6 +79,7 @@ def plated_expressions(equation: ir.Equation) -> Iterator[tuple[ir.Expr, frozens
     while stack:
         distribution, over = stack.pop()
         yield from ((value, over) for _, value in distribution.args)
+        yield from ((call, over) for call in distribution.maps)
         inner = over | ({distribution.over} if distribution.over is not None else set())
         stack += [(part, inner) for part in reversed(distribution.parts)]
 
@@ -109,6 +112,24 @@ def references(*exprs: ir.Expr) -> dict[str, ir.Reference]:
         if isinstance(expr, ir.Reference):
             found.setdefault(expr.name, expr)
     return found
+
+
+def present(*exprs: ir.Expr) -> frozenset[str]:
+    """The variables that `exprs` mention elsewhere than in lags."""
+    found: set[str] = set()
+    stack = list(exprs)
+    while stack:
+        expr = stack.pop()
+        if isinstance(expr, ir.Reference):
+            found.add(expr.name)
+        elif not isinstance(expr, ir.Lag):
+            stack.extend(children(expr))
+    return frozenset(found)
+
+
+def is_autoregressive(variable: ir.Variable) -> bool:
+    """Whether a variable reaches itself at the same step, through a causal net."""
+    return variable.name in present(*variable_expressions(variable))
 
 
 def fixed_lets(model: ir.Model) -> frozenset[str]:

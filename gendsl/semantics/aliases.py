@@ -56,6 +56,7 @@ _DISTRIBUTIONS = _words(
         "skewnorm": "SkewNormal",
         "laplaceasymmetric": "AsymmetricLaplace",
         "discreteunif randint uniformdiscrete": "DiscreteUniform",
+        "discretisedlogistic quantizedlogistic roundedlogistic": "DiscretizedLogistic",
         "orderedlogistic orderedlogit cumulativelogit": "OrderedLogistic",
         "orderedprobit cumulativeprobit": "OrderedProbit",
         "dirichletmultinomial dirmult polya": "DirichletMultinomial",

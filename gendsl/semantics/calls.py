@@ -52,7 +52,9 @@ def unknown_function(ctx: Context, name: ast.Name) -> Poisoned:
         f"no function is called `{word}`",
         word,
         name.span,
-        remedy or f"declare it: `fn {word}(x: real): real = ...`",
+        remedy
+        or f"declare it: `fn {word}(x: real): real = ...`; if it is to be learned, "
+        f"`net {word}: real -> real = mlp(hidden=[64])`",
     )
 
 

@@ -26,7 +26,10 @@ def drawn_type(
     drawn = dist.type.support
     support: Support | None = drawn
     if declared.claimed and declared.type is not None:
-        support = _allowed(ctx, declared.type.support, drawn, dist)
+        support = declared.type.support
+        whole = isinstance(support, Interval) and support.integer
+        if not (dist.maps and whole and declaration.keyword == "observe"):  # else dequantised
+            support = _allowed(ctx, declared.type.support, drawn, dist)
         if support is None:
             raise _contradiction(ctx, declaration, declared.type.support, dist)
     assert support is not None

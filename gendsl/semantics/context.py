@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
+from gendsl.semantics.layers import Weighted
 from gendsl.semantics.report import Poisoned, Report
 from gendsl.semantics.scope import Scope
 from gendsl.semantics.sizes import Sizes
@@ -77,6 +78,7 @@ class Context:
         blamed: variables that have been found unfit, and for what.
         sizes: what the text says of sizes.
         nets: those whose declarations are right.
+        weighted: those of them whose weights are latents, as arithmetic of these.
         locals: the arguments of the function whose body is being typed.
         points: what covariance functions are functions of, where they do not say.
         site: the equation being typed.
@@ -95,6 +97,7 @@ class Context:
     blamed: set[tuple[str, object]] = field(default_factory=set)
     sizes: Sizes = field(default_factory=Sizes)
     nets: dict[str, ir.Net] = field(default_factory=dict)
+    weighted: dict[str, Weighted] = field(default_factory=dict)
     locals: Mapping[str, ir.Expr] = field(default_factory=dict)
     points: ir.Expr | None = None
     site: Site | None = None

@@ -40,9 +40,12 @@ PLAIN = {
     "binary": BINARY,
 }
 BOUNDED = {"real", "integer", "ordered"}
-SQUARE = {"covariance", "correlation", "cholesky_correlation"}
+SQUARE = {"covariance", "correlation", "cholesky", "cholesky_correlation"}
 TYPE_WORDS = (*PLAIN, "index", *(k for k in STRUCTURED_EVENT_DIM if k != "cholesky"))
 """Every word that may start a type."""
+
+LEARNED_WORDS = ("cholesky",)
+"""Further ones for the values of nets: a factor is learned, of anything else the matrix."""
 
 
 def _bound(ctx: Context, expr: ast.Expr) -> tuple[float | None, ir.Expr | None]:
@@ -88,9 +91,9 @@ def _interval(
     return Interval(integer, least, most), low, high
 
 
-def _check_word(ctx: Context, type_: ast.NamedType) -> None:
+def _check_word(ctx: Context, type_: ast.NamedType, *, learned: bool) -> None:
     word = type_.name.id
-    if word not in TYPE_WORDS:
+    if word not in TYPE_WORDS and not (learned and word in LEARNED_WORDS):
         remedy = type_remedy(word) or ctx.scope.suggestion(word, TYPE_WORDS)
         raise ctx.report.error(
             "GD104",
@@ -146,10 +149,13 @@ def _structured(
 
 
 def value_type(
-    ctx: Context, type_: ast.NamedType
+    ctx: Context, type_: ast.NamedType, *, learned: bool = False
 ) -> tuple[ValueType, ir.Expr | None, ir.Expr | None]:
-    """The event shape and support of a type, with bounds that are expressions."""
-    _check_word(ctx, type_)
+    """The event shape and support of a type, with bounds that are expressions.
+
+    With `learned` it is that of a value of a net.
+    """
+    _check_word(ctx, type_, learned=learned)
     word = type_.name.id
     event = tuple(size_of(ctx, s) for s in type_.shape)
     for size, expr in zip(event, type_.shape, strict=True):

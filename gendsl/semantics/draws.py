@@ -12,6 +12,7 @@ from gendsl.library.distributions.spec import DistributionSpec, Parameter
 from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
 from gendsl.semantics.aliases import distribution_remedy
 from gendsl.semantics.context import Context
+from gendsl.semantics.flows import type_pipe
 from gendsl.semantics.forms import Given, given_arguments
 from gendsl.semantics.parameters import (
     Typed,
@@ -60,6 +61,8 @@ def type_distribution(ctx: Context, expr: ast.Expr, target: ValueType | None) ->
         expr: its syntax.
         target: the declared type of the value; None where it was left out.
     """
+    if isinstance(expr, ast.Pipe):
+        return type_pipe(ctx, expr, target, type_distribution)
     spec, call = _spec(ctx, expr)
     if isinstance(spec, WrapperSpec):
         return type_wrapper(ctx, spec, call, target, Typing(type_distribution, _parameters))
@@ -107,8 +110,6 @@ def _parameters(
 
 
 def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
-    if isinstance(expr, ast.Pipe):
-        raise _flow(ctx, expr)
     call = ast.Call(expr, (), span=expr.span) if isinstance(expr, ast.Name) else expr
     if not isinstance(call, ast.Call) or not isinstance(call.function, ast.Name):
         if isinstance(call, ast.Call) or isinstance(expr, ast.Member):
@@ -130,22 +131,10 @@ def _spec(ctx: Context, expr: ast.Expr) -> tuple[DistributionSpec, ast.Call]:
     return KNOWN[name], call
 
 
-def _flow(ctx: Context, expr: ast.Pipe) -> Poisoned:
-    for stage in expr.stages:
-        name = stage.function if isinstance(stage, ast.Call) else stage
-        if isinstance(name, ast.Name) and name.id in ctx.scope.callables:
-            return Poisoned()  # the flow has been reported where it is declared
-    return ctx.report.error(
-        "GD902",
-        "flows (`|>`) are part of the language, but this version cannot run them yet",
-        expr.span,
-    )
-
-
 def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
     word = name.id
     declared = ctx.scope.callables.get(word)
-    if isinstance(declared, ast.Flow | ast.Use):
+    if isinstance(declared, ast.Use):
         return Poisoned()  # it has been reported where it is declared
     if word in LATER:
         return ctx.report.error(

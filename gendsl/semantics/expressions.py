@@ -9,7 +9,17 @@ from gendsl.diagnostics import InternalCompilerError, Label
 from gendsl.ir import nodes as ir
 from gendsl.library.functions import CURVES, FUNCTIONS, OPERATORS
 from gendsl.library.functions.spec import FunctionSpec, Kind
-from gendsl.semantics import calls, draws, functions, nets, odes, points, subscripts
+from gendsl.semantics import (
+    calls,
+    codebooks,
+    draws,
+    flows,
+    functions,
+    nets,
+    odes,
+    points,
+    subscripts,
+)
 from gendsl.semantics.context import Context
 from gendsl.semantics.names import type_name
 from gendsl.semantics.report import Poisoned
@@ -197,8 +207,10 @@ def _call(ctx: Context, expr: ast.Call) -> ir.Expr:
             return functions.type_call(ctx, name, expr)
         if isinstance(declared, ast.Net):
             return nets.type_net_call(ctx, expr)
+        if isinstance(declared, ast.Flow):
+            raise flows.not_applied(ctx, expr)
         ctx.all_typed(a.value for a in expr.arguments)
-        raise Poisoned  # flows and `use` have been reported where they are declared
+        raise Poisoned  # `use` has been reported where they are declared
     if name in OWN_FORMS:
         return OWN_FORMS[name](ctx, expr)
     spec = FUNCTIONS.get(name)
@@ -211,7 +223,11 @@ def _call(ctx: Context, expr: ast.Call) -> ir.Expr:
     return calls.apply(ctx, name, ctx.all_typed(args), expr.span)
 
 
-OWN_FORMS = {"log_prob": draws.type_log_prob, "odeint": odes.type_odeint}
+OWN_FORMS = {
+    "log_prob": draws.type_log_prob,
+    "nearest": codebooks.type_nearest,
+    "odeint": odes.type_odeint,
+}
 """Functions whose arguments are not all expressions."""
 
 

@@ -26,7 +26,7 @@ def given_arguments(ctx: Context, spec: DistributionSpec, call: ast.Call) -> lis
     """The argument of each parameter of the parameterisation that is meant."""
     if any(_calls_later(ctx, a.value) for a in call.arguments):
         ctx.all_typed(a.value for a in call.arguments)
-        raise Poisoned  # the flow or fitted model has been reported where it is declared
+        raise Poisoned  # the fitted model has been reported where it is declared
     call = _taken_apart(ctx, call)
     positional = [a for a in call.arguments if a.keyword is None]
     keywords = _keywords(ctx, spec, call)
@@ -50,7 +50,7 @@ def _calls_later(ctx: Context, value: ast.Expr) -> bool:
     if not isinstance(value, ast.Call) or not isinstance(value.function, ast.Name):
         return False
     name = value.function.id
-    return name in ctx.poisoned or isinstance(ctx.scope.callables.get(name), (ast.Flow, ast.Use))
+    return name in ctx.poisoned or isinstance(ctx.scope.callables.get(name), ast.Use)
 
 
 def _taken_apart(ctx: Context, call: ast.Call) -> ast.Call:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, plated_expressions, references
+from gendsl.ir.traversal import plated_expressions
+from gendsl.semantics.codebooks import verify_codebook
 from gendsl.semantics.context import Context, Declared, Site
 from gendsl.semantics.draws import type_distribution
+from gendsl.semantics.guide_steps import needed_now, whole_guide
 from gendsl.semantics.plates import verify_plates
 from gendsl.semantics.sorting import sorted_by_need
+from gendsl.semantics.statements import with_first_step
 from gendsl.semantics.supports import fits, found, hull, is_discrete, shown
-from gendsl.semantics.targets import left_side
+from gendsl.semantics.targets import LeftSide, left_side, verify_side
 from gendsl.syntax import ast
-from gendsl.types import POSITIVE, Structured, ValueType, describe_event
+from gendsl.types import POSITIVE, Index, Structured, Support, ValueType, describe_event
 
 __all__ = ["type_guides"]
 
@@ -22,21 +26,30 @@ __all__ = ["type_guides"]
 def type_guides(ctx: Context, variables: tuple[ir.Variable, ...]) -> tuple[ir.Guide, ...]:
     """Every guide, typed; each after the latents that it uses."""
     known = {v.name: v for v in variables}
-    typed: dict[str, ir.Guide] = {}
+    pieces: dict[str, list[ir.Guide]] = {}
+    failed: set[str] = set()
     for guide in ctx.scope.guides:
+        failed.add(name := guide.target.name.id)
         with ctx.report.containing():
-            one = _guide(ctx, guide, typed)
+            one = _guide(ctx, guide, pieces.get(name, []))
             if one is not None:
-                _verify_complete(ctx, one, known)
-                _verify_still(ctx, one, known)
-                typed[one.name] = one
+                pieces.setdefault(name, []).append(one)
+                failed.discard(name)
+    typed: dict[str, ir.Guide] = {}
+    for name in (n for n in pieces if n not in failed):
+        with ctx.report.containing():
+            one = whole_guide(ctx, pieces[name])
+            _verify_still(ctx, one, known)
+            typed[name] = one
     return _in_order(ctx, typed, known)
 
 
-def _guide(ctx: Context, guide: ast.Guide, earlier: Mapping[str, ir.Guide]) -> ir.Guide | None:
+def _guide(ctx: Context, guide: ast.Guide, earlier: Sequence[ir.Guide]) -> ir.Guide | None:
+    """One equation of a guide, which `earlier` ones of the same latent precede."""
     name = guide.target.name.id
     latents = [n for n, d in ctx.scope.values.items() if d.keyword == "latent"]
-    if name not in latents:
+    missing = name in ctx.declared and ctx.declared[name].optional
+    if name not in latents and not missing:
         raise ctx.report.error(
             "GD602",
             f"a guide is for a latent, and no latent is called `{name}`",
@@ -48,16 +61,18 @@ def _guide(ctx: Context, guide: ast.Guide, earlier: Mapping[str, ir.Guide]) -> i
     declared = ctx.declared.get(name)
     if name in ctx.poisoned or declared is None or declared.type is None:
         return None
-    if name in earlier:
+    side = _side(ctx, guide, declared)
+    twin = next((g for g in earlier if g.equation.step == side.step), None)
+    if twin is not None:
+        at = "" if side.step is None else f" at step {side.step}"
         raise ctx.report.error(
             "GD101",
-            f"`{name}` has two guides",
+            f"`{name}` has two guides{at}",
             guide.target.span,
-            labels=(Label(earlier[name].span, "the first one is here"),),
+            labels=(Label(twin.span, "the first one is here"),),
         )
-    _verify_axes(ctx, guide, declared)
-    axes = frozenset(declared.axes)
-    inner = ctx.at(Site(name, axes, guide.target.span))
+    axes = side.plates if side.axes else frozenset(declared.axes)
+    inner = ctx.at(Site(name, axes, guide.target.span, side.step))
     target = ValueType(axes, declared.type.event, declared.type.support)
     if guide.distribution is not None:
         equation = _drawn(inner, name, guide.distribution, target)
@@ -66,18 +81,17 @@ def _guide(ctx: Context, guide: ast.Guide, earlier: Mapping[str, ir.Guide]) -> i
         equation = _point(inner, name, guide.value, target)
     for expr, over in plated_expressions(equation):
         verify_plates(inner, expr, axes | over, name)
-    return ir.Guide(name, equation, span=guide.target.name.span)
+    along = None if side.step is None else declared.axes[side.axes.index(None)]
+    equation = replace(equation, step=side.step, sequence=along)
+    return ir.Guide(name, with_first_step(equation), span=guide.target.name.span)
 
 
-def _verify_axes(ctx: Context, guide: ast.Guide, declared: Declared) -> None:
+def _side(ctx: Context, guide: ast.Guide, declared: Declared) -> LeftSide:
+    """The left side: the plates of the latent, one of them a literal step at most."""
     side, name = left_side(ctx, guide.target), guide.target.name.id
-    if side.step is not None or any(ctx.scope.is_sequence(a) for a in declared.axes):
-        raise ctx.report.error(
-            "GD903",
-            "guides along sequences are part of the language, but this version cannot run them "
-            "yet",
-            guide.target.span,
-        )
+    if side.step is not None:
+        verify_side(ctx, ctx.scope.values[name], declared.axes, side, guide)
+        return side
     if side.axes and set(side.axes) != set(declared.axes):
         raise ctx.report.error(
             "GD604",
@@ -86,6 +100,7 @@ def _verify_axes(ctx: Context, guide: ast.Guide, declared: Declared) -> None:
             labels=ctx.scope.label(name, f"`{name}` is over {', '.join(declared.axes) or 'none'}"),
             help=f"write `guide {name}[{', '.join(declared.axes)}] ~ ...`",
         )
+    return side
 
 
 def _drawn(ctx: Context, name: str, expr: ast.Expr, target: ValueType) -> ir.Equation:
@@ -93,18 +108,12 @@ def _drawn(ctx: Context, name: str, expr: ast.Expr, target: ValueType) -> ir.Equ
     law = type_distribution(ctx, expr, target)
     drawn = law.type.support
     discrete = is_discrete(target.support)
-    if discrete:
-        raise ctx.report.error(
-            "GD903",
-            "guides of discrete latents are part of the language, but this version cannot run "
-            "them yet",
-            expr.span,
-            help=f"remove the guide: where no networks are learned, `{name}` is summed out",
-        )
+    if discrete and _same_values(ctx, drawn, target.support):
+        return ir.Equation(law, span=expr.span)
     structured = isinstance(target.support, Structured) or isinstance(drawn, Structured)
     same = drawn == target.support if structured else fits(drawn, target.support)
     whole = structured or hull(target.support) == hull(drawn)
-    if same and whole and not is_discrete(drawn):
+    if same and whole and not is_discrete(drawn) and not discrete:
         return ir.Equation(law, span=expr.span)
     raise ctx.report.error(
         "GD603",
@@ -116,6 +125,13 @@ def _drawn(ctx: Context, name: str, expr: ast.Expr, target: ValueType) -> ir.Equ
         if target.support == POSITIVE
         else "remove the guide: a family that fits is then chosen",
     )
+
+
+def _same_values(ctx: Context, drawn: Support, wanted: Support) -> bool:
+    """Whether a law gives just the values of a discrete support."""
+    if isinstance(drawn, Index) and isinstance(wanted, Index):
+        return ctx.sizes.agree(drawn.size, wanted.size)
+    return drawn == wanted
 
 
 def _point(ctx: Context, name: str, expr: ast.Expr, target: ValueType) -> ir.Equation:
@@ -136,6 +152,7 @@ def _point(ctx: Context, name: str, expr: ast.Expr, target: ValueType) -> ir.Equ
             expr.span,
             labels=ctx.scope.label(name, "declared here"),
         )
+    verify_codebook(ctx, name, value)
     return ir.Equation(None, value, span=expr.span)
 
 
@@ -143,30 +160,23 @@ def _in_order(
     ctx: Context, typed: Mapping[str, ir.Guide], known: Mapping[str, ir.Variable]
 ) -> tuple[ir.Guide, ...]:
     """The guides, each after those of the latents that it uses."""
-    needs = {n: _latents(g, known) for n, g in typed.items()}
+    needs = {n: needed_now(g, known) for n, g in typed.items()}
     sorted_ = sorted_by_need(needs)
     for circle in sorted_.circles:
         shown_circle = " -> ".join([*circle, circle[0]])
+        alone = len(circle) == 1
         ctx.report.error(
             "GD604",
-            f"guides use each other in a circle: {shown_circle}",
+            f"the guide of `{circle[0]}` needs `{circle[0]}` itself"
+            if alone
+            else f"guides use each other in a circle: {shown_circle}",
             typed[circle[0]].span,
-            help="the guide of a latent uses latents whose guides do not depend on it",
+            help="along a sequence it may use earlier steps, one by one: "
+            f"`{circle[0]}[t-1]`, where `t` is the sequence"
+            if alone
+            else "the guide of a latent uses latents whose guides do not depend on it",
         )
     return tuple(typed[n] for n in sorted_.order if n in typed)
-
-
-def _verify_complete(ctx: Context, guide: ir.Guide, known: Mapping[str, ir.Variable]) -> None:
-    """A guide computes with data: none of them may be missing."""
-    absent = next((n for n in _used(guide, known) if known[n].optional), None)
-    if absent is not None:
-        raise ctx.report.error(
-            "GD903",
-            "guides that use values which may be missing are part of the language, but this "
-            "version cannot run them yet",
-            guide.equation.span,
-            labels=ctx.scope.label(absent, f"`{absent}` may be missing"),
-        )
 
 
 def _verify_still(ctx: Context, guide: ir.Guide, known: Mapping[str, ir.Variable]) -> None:
@@ -180,26 +190,3 @@ def _verify_still(ctx: Context, guide: ir.Guide, known: Mapping[str, ir.Variable
             guide.equation.span,
             labels=ctx.scope.label(guide.name, "declared here"),
         )
-
-
-def _latents(guide: ir.Guide, known: Mapping[str, ir.Variable]) -> list[str]:
-    """The latents that a guide uses, through deterministic quantities too."""
-    return [n for n in _used(guide, known) if known[n].role == "latent"]
-
-
-def _used(guide: ir.Guide, known: Mapping[str, ir.Variable]) -> list[str]:
-    """What a guide uses, deterministic quantities replaced by what they are computed from."""
-    result: dict[str, None] = {}
-    stack, seen = list(references(*equation_expressions(guide.equation))), set[str]()
-    while stack:
-        name = stack.pop()
-        variable = known.get(name)
-        if variable is None or name in seen:
-            continue
-        seen.add(name)
-        if variable.role != "let":
-            result[name] = None
-            continue
-        for equation in variable.equations:
-            stack += references(*equation_expressions(equation))
-    return list(result)

@@ -7,6 +7,7 @@ from gendsl.ir import nodes as ir
 from gendsl.semantics.axes import resolve_axes
 from gendsl.semantics.context import Context, Site
 from gendsl.semantics.expressions import type_expression
+from gendsl.semantics.flows import declare_flows, oriented, standardised
 from gendsl.semantics.functions import verify_functions
 from gendsl.semantics.guides import type_guides
 from gendsl.semantics.infer import infer_request
@@ -16,13 +17,13 @@ from gendsl.semantics.report import Poisoned, Report
 from gendsl.semantics.scope import build_scope
 from gendsl.semantics.statements import type_variable
 from gendsl.semantics.targets import declare
+from gendsl.semantics.weights import owner, verify_prior
 from gendsl.syntax import ast
-from gendsl.types import Size
+from gendsl.types import Interval, Size, ValueType
 
 __all__ = ["lower"]
 
 LATER = {
-    ast.Flow: ("GD902", "flows (`flow`)", "use a distribution, or a mixture of several"),
     ast.Use: (
         "GD904",
         "fitted models and Python functions (`use`)",
@@ -38,6 +39,7 @@ def lower(program: ast.Program, report: Report) -> ir.Model | None:
     ctx = Context(scope, report, type_expression)
     axes = _axes(ctx)
     _report_later(ctx)
+    declare_flows(ctx)
     nets = declare_nets(ctx)
     verify_functions(ctx)
     order, circular = dependency_order(scope, report)
@@ -51,17 +53,20 @@ def lower(program: ast.Program, report: Report) -> ir.Model | None:
     if len(variables) != len(scope.values) or len(energies) != len(scope.energies):
         raise InternalCompilerError("a declaration was given up without a finding")
     head = scope.model
+    variables, nets = standardised(variables, nets)
+    nets = oriented(variables, guides, nets)
     return ir.Model(
         head.name.id,
         head.doc,
         axes,
-        variables,
+        _with_lengths(axes, variables),
         energies,
         guides,
         infer,
         program.source,
         head.name.span,
-        nets,
+        tuple(n for n in nets if n.name not in ctx.weighted),
+        tuple(n for n in nets if n.name in ctx.weighted),
     )
 
 
@@ -83,17 +88,50 @@ def _axis(ctx: Context, declared: ast.PlateDecl | ast.DimDecl, size: Size | None
             owner.span,
             ctx.scope.suggestion(owner.id, ctx.scope.plates()) or f"declare `plate {owner.id}`",
         )
-    elif owner is not None:
+    elif owner is not None and not (declared.ordered and _is_even(ctx, owner.id)):
+        what = "sequences along sequences" if declared.ordered else "plates"
         ctx.report.error(
             "GD908",
-            f"ragged plates such as `{name}[{owner.id}]` are part of the language, "
+            f"ragged {what} such as `{name}[{owner.id}]` are part of the language, "
             "but this version cannot run them yet",
             declared.span,
             help=f"use a long table: `plate row` with `input {owner.id}_of[row]: "
             f"index({owner.id})`",
         )
     owned = owner.id if owner is not None else None
-    return ir.Axis(name, "sequence" if declared.ordered else "plate", size, owned, span=span)
+    lengths = _lengths_name(ctx, name) if owned is not None else None
+    return ir.Axis(
+        name, "sequence" if declared.ordered else "plate", size, owned, lengths, span=span
+    )
+
+
+def _is_even(ctx: Context, owner: str) -> bool:
+    """Whether an axis may own a ragged sequence: a plate that is not ragged itself."""
+    axis = ctx.scope.axes[owner]
+    return isinstance(axis, ast.PlateDecl) and not axis.ordered and axis.owner is None
+
+
+def _lengths_name(ctx: Context, axis: str) -> str:
+    """What the lengths of a ragged sequence are called among the data."""
+    name = f"{axis}_lengths"
+    while ctx.scope.kind(name) is not None:
+        name += "_"
+    return name
+
+
+def _with_lengths(
+    axes: tuple[ir.Axis, ...], variables: tuple[ir.Variable, ...]
+) -> tuple[ir.Variable, ...]:
+    """The variables after inputs that say the lengths of ragged sequences."""
+    whole = Interval(integer=True, lower=1.0)
+    lengths = [
+        ir.Variable(
+            a.lengths, "input", (a.owner,), ValueType(frozenset({a.owner}), (), whole), span=a.span
+        )
+        for a in axes
+        if a.lengths is not None and a.owner is not None
+    ]
+    return (*lengths, *variables)
 
 
 def _report_later(ctx: Context) -> None:
@@ -120,17 +158,21 @@ def _variables(ctx: Context, order: list[str]) -> tuple[ir.Variable, ...]:
     expression wait for what the bound needs.
     """
     for name, declaration in ctx.scope.values.items():
-        if not any(_has_moving_bound(s.type) for s in declaration.statements):
+        moving = any(_has_moving_bound(s.type) for s in declaration.statements)
+        if name not in ctx.declared and not moving:
             _declare(ctx, name)
     done = []
     for name in order:
         if name not in ctx.declared:
             _declare(ctx, name)
-        if name in ctx.poisoned:
+        net = owner(ctx, name)
+        if name in ctx.poisoned or net in ctx.poisoned:
             continue
         try:
             done.append(type_variable(ctx, ctx.scope.values[name]))
+            verify_prior(ctx, net, done[-1])
         except Poisoned:
+            ctx.poisoned |= {net} - {""}  # one finding for all of its weights
             if not ctx.declared[name].claimed:
                 ctx.poisoned.add(name)
     return tuple(done)

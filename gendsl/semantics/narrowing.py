@@ -7,7 +7,7 @@ from math import inf
 from typing import Literal
 
 from gendsl.ir import nodes as ir
-from gendsl.ir.laws import depends_on_numbers_only, traits_of
+from gendsl.ir.laws import depends_on_numbers_only, dequantised, traits_of
 from gendsl.ir.traversal import distribution_expressions
 from gendsl.semantics.supports import hull
 from gendsl.types import Interval, Structured, Support
@@ -54,6 +54,8 @@ def _entry(
 ) -> Literal["none", "half", "cdf", "constant", "refused"]:
     law = traits_of(distribution)
     if declared.lower <= drawn.lower and drawn.upper <= declared.upper:
+        return "none"
+    if dequantised(declared, distribution):
         return "none"
     if distribution.parts and (law.atoms or law.event_dim):
         return "refused"

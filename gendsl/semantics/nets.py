@@ -7,17 +7,28 @@ from gendsl.ir import nodes as ir
 from gendsl.ir.printer import format_option
 from gendsl.library.architectures import ARCHITECTURES
 from gendsl.library.architectures.ports import Port
-from gendsl.library.architectures.spec import ArchitectureSpec
+from gendsl.library.architectures.spec import ArchitectureOption, ArchitectureSpec
 from gendsl.semantics.context import Context
 from gendsl.semantics.declared import value_type
 from gendsl.semantics.functions import accepts
 from gendsl.semantics.remedies import support_remedy
 from gendsl.semantics.report import Poisoned
 from gendsl.semantics.supports import found
+from gendsl.semantics.weights import applied, declare_weights
+from gendsl.source import Span
 from gendsl.syntax import ast
 from gendsl.types import Size, ValueType
 
-__all__ = ["declare_nets", "parts_of", "type_net_call", "type_part"]
+__all__ = [
+    "declare_nets",
+    "learned_value",
+    "net_option",
+    "parts_of",
+    "type_net_call",
+    "type_part",
+    "verify_argument",
+    "verify_count",
+]
 
 
 def declare_nets(ctx: Context) -> tuple[ir.Net, ...]:
@@ -26,30 +37,37 @@ def declare_nets(ctx: Context) -> tuple[ir.Net, ...]:
         if not isinstance(declared, ast.Net):
             continue
         try:
-            ctx.nets[name] = _net(ctx, declared)
+            net = _net(ctx, declared)
+            if declared.prior is not None:
+                ctx.weighted[name] = declare_weights(ctx, declared, net)
+            ctx.nets[name] = net
         except Poisoned:
             ctx.poisoned.add(name)
     return tuple(ctx.nets.values())
 
 
 def _net(ctx: Context, declared: ast.Net) -> ir.Net:
-    _verify_possible(ctx, declared)
     signature = declared.signature
-    inputs = tuple(_value(ctx, t) for t in _values(ctx, signature.domain, declared))
+    domain = _values(ctx, signature.domain, declared)
+    inputs = tuple(learned_value(ctx, t, gaps=True) for t in domain)
+    optional = frozenset(i for i, t in enumerate(domain) if t.optional)
     codomain = signature.codomain
     if isinstance(codomain, ast.RecordType):
         outputs = _record(ctx, codomain)
     else:
         outputs = tuple(
-            ("", _value(ctx, t)) for t in _values(ctx, codomain, declared, single=True)
+            ("", learned_value(ctx, t)) for t in _values(ctx, codomain, declared, single=True)
         )
-    name = declared.name.id
-    assert declared.body is not None
+    name, span, causal = declared.name.id, declared.name.span, signature.causal
+    if declared.body is None:
+        _verify_supplied(ctx, declared)
+        return ir.Net(name, inputs, outputs, None, (), optional, causal, span=span)
     spec, options = _architecture(ctx, declared.body)
     named = {n: ctx.sizes.known(Size.named(n)) for n in ctx.scope.axes}
     sizes = {n: size for n, size in named.items() if size is not None}
     ports = {n: Port.of(t, sizes) for n, t in outputs}
-    why = spec.refusal([Port.of(t, sizes) for t in inputs], ports, dict(options))
+    given = [Port.of(t, sizes, optional=i in optional) for i, t in enumerate(inputs)]
+    why = spec.refusal(given, ports, dict(options), causal=signature.causal)
     if why is not None:
         raise ctx.report.error(
             "GD222",
@@ -57,21 +75,19 @@ def _net(ctx: Context, declared: ast.Net) -> ir.Net:
             declared.signature.span,
             labels=(Label(declared.body.span, spec.title),),
         )
-    return ir.Net(name, inputs, outputs, spec.name, options, span=declared.name.span)
+    return ir.Net(name, inputs, outputs, spec.name, options, optional, causal, span=span)
 
 
-def _verify_possible(ctx: Context, declared: ast.Net) -> None:
-    for wanted, what in (
-        (declared.signature.causal, "causal networks (`-> causal`)"),
-        (declared.prior is not None, "priors on the weights of networks (`~`)"),
-        (declared.body is None, "networks that come from Python (without an architecture)"),
-    ):
-        if wanted:
-            raise ctx.report.error(
-                "GD901",
-                f"{what} are part of the language, but this version cannot run them yet",
-                declared.span,
-            )
+def _verify_supplied(ctx: Context, declared: ast.Net) -> None:
+    """A net that comes from Python brings its weights."""
+    if declared.prior is not None:
+        raise ctx.report.error(
+            "GD224",
+            f"the weights of `{declared.name.id}` cannot have a prior: it has no architecture, so "
+            "nothing is known of them here",
+            declared.prior.span,
+            help="give it one: `= mlp(hidden=[10]) ~ Normal(0, 1)`",
+        )
 
 
 def _values(
@@ -98,19 +114,19 @@ def _record(ctx: Context, type_: ast.RecordType) -> tuple[tuple[str, ValueType],
             raise ctx.report.error(
                 "GD101", f"the value `{name}` is declared twice", parameter.name.span
             )
-        outputs[name] = _value(ctx, parameter.type)
+        outputs[name] = learned_value(ctx, parameter.type)
     return tuple(outputs.items())
 
 
-def _value(ctx: Context, type_: ast.NamedType) -> ValueType:
-    value, low, high = value_type(ctx, type_)
+def learned_value(ctx: Context, type_: ast.NamedType, *, gaps: bool = False) -> ValueType:
+    """An argument or a value of a net; with `gaps` entries of it may be missing."""
+    value, low, high = value_type(ctx, type_, learned=True)
     if low is not None or high is not None:
         raise ctx.report.error("GD202", "the bounds of a net's types are numbers", type_.span)
-    if type_.optional:
+    if type_.optional and not gaps:
         raise ctx.report.error(
-            "GD901",
-            "networks of values that may be missing are part of the language, but this version "
-            "cannot run them yet",
+            "GD205",
+            "`?` (values may be missing) stands on the arguments of a net, not on what it gives",
             type_.span,
         )
     return value
@@ -137,7 +153,7 @@ def _architecture(
     failed = False
     for argument in body.arguments if isinstance(body, ast.Call) else ():
         try:
-            name, value = _option(ctx, spec, argument)
+            name, value = net_option(ctx, spec.name, spec.options, argument)
         except Poisoned:
             failed = True
             continue
@@ -149,20 +165,22 @@ def _architecture(
     return spec, tuple(options.items())
 
 
-def _option(
-    ctx: Context, spec: ArchitectureSpec, argument: ast.Argument
+def net_option(
+    ctx: Context, title: str, known: tuple[ArchitectureOption, ...], argument: ast.Argument
 ) -> tuple[str, ir.NetOption]:
-    names = [o.name for o in spec.options]
+    """An option of what is called `title`, by name, with its value."""
+    names = [o.name for o in known]
     word = argument.keyword.id if argument.keyword is not None else ""
-    option = next((o for o in spec.options if o.name == word), None)
+    option = next((o for o in known if o.name == word), None)
     if option is None:
         raise ctx.report.error(
             "GD221",
-            f"`{spec.name}` has no option called `{word}`"
+            f"`{title}` has no option called `{word}`"
             if word
-            else f"options of `{spec.name}` are given by name",
+            else f"options of `{title}` are given by name",
             (argument.keyword or argument.value).span,
-            help=ctx.scope.suggestion(word, names) or f"its options are {', '.join(names)}",
+            help=ctx.scope.suggestion(word, names)
+            or f"its options are {', '.join(names) or 'none'}",
         )
     value = _literal(argument.value)
     if value is None or not option.accepts(value):
@@ -215,11 +233,14 @@ def type_net_call(ctx: Context, expr: ast.Call, part: ast.Name | None = None) ->
     if name in ctx.poisoned:
         raise Poisoned
     net = ctx.nets[name]
-    _verify_count(ctx, net, expr)
+    verify_count(ctx, net, expr.arguments, expr.span)
     for number, (wanted, arg) in enumerate(zip(net.inputs, given, strict=True), start=1):
-        _verify_argument(ctx, net, number, wanted, arg)
+        verify_argument(ctx, net, number, wanted, arg)
+    word = _part(ctx, net, expr, part)
+    if name in ctx.weighted:
+        return applied(ctx, net, ctx.weighted[name], given, word, expr.span)
     plates = frozenset[str]().union(*(a.type.plates for a in given))
-    out = net.output(_part(ctx, net, expr, part))
+    out = net.output(word)
     type_ = ValueType(plates, out.event, out.support)
     return ir.NetCall(name, given, part.id if part is not None else "", type_, span=expr.span)
 
@@ -234,26 +255,30 @@ def type_part(ctx: Context, expr: ast.Member) -> ir.Expr | None:
     return type_net_call(ctx, call, expr.name)
 
 
-def _verify_count(ctx: Context, net: ir.Net, expr: ast.Call) -> None:
-    named = next((a.keyword for a in expr.arguments if a.keyword is not None), None)
-    count, given = len(net.inputs), len(expr.arguments)
+def verify_count(
+    ctx: Context, net: ir.Net, arguments: tuple[ast.Argument, ...], span: Span
+) -> None:
+    """Verify that a call of a net has as many arguments as its signature, without names."""
+    named = next((a.keyword for a in arguments if a.keyword is not None), None)
+    count, given = len(net.inputs), len(arguments)
     if named is None and count == given:
         return
-    shown = ", ".join(str(t) for t in net.inputs)
+    shown = ", ".join(str(t) for t in net.inputs) or "nothing"
     raise ctx.report.error(
         "GD211",
         f"arguments of `{net.name}` have no names"
         if named is not None
-        else f"`{net.name}` takes {count} argument{'s' if count > 1 else ''}, but "
+        else f"`{net.name}` takes {count or 'no'} argument{'s' if count > 1 else ''}, but "
         f"{given or 'none'} {'is' if given < 2 else 'are'} given",
-        named.span if named is not None else expr.span,
+        named.span if named is not None else span,
         labels=ctx.scope.label(net.name, f"it takes {shown}"),
     )
 
 
-def _verify_argument(
+def verify_argument(
     ctx: Context, net: ir.Net, number: int, wanted: ValueType, arg: ir.Expr
 ) -> None:
+    """Verify that an argument of a net has the type of its signature."""
     same = ctx.agree(arg.type.event, wanted.event)
     if same and accepts(ctx, wanted.support, arg):
         return

@@ -59,11 +59,11 @@ def _is_lagged(expr: ast.Subscript, scope: Scope) -> bool:
     return False
 
 
-def _needed_arguments(expr: ast.Call, scope: Scope) -> tuple[ast.Expr, ...]:
+def _needed_arguments(expr: ast.Call, scope: Scope, own: str) -> tuple[ast.Expr, ...]:
     """The arguments of a call that are needed at the same step, and in full.
 
-    Left out are those of `lags`, and the first one of a causal net, through which a variable
-    may reach itself.
+    Left out are those of `lags`, and the variable `own` in the first one of a causal net, through
+    which it may reach itself.
     """
     arguments = tuple(a.value for a in expr.arguments)
     if not isinstance(expr.function, ast.Name):
@@ -71,13 +71,17 @@ def _needed_arguments(expr: ast.Call, scope: Scope) -> tuple[ast.Expr, ...]:
     declared = scope.callables.get(expr.function.id)
     if declared is None and expr.function.id == "lags":
         return ()
-    if isinstance(declared, ast.Net) and declared.signature.causal:
-        return arguments[1:]
+    if isinstance(declared, ast.Net) and declared.signature.causal and arguments:
+        others = (n for n in _mentions(iter(arguments[:1]), scope) if n.id != own)
+        return (*others, *arguments[1:])
     return arguments
 
 
-def _mentions(exprs: Iterator[ast.Expr], scope: Scope) -> Iterator[ast.Name]:
-    """The declared values that `exprs` need at the same step: lagged ones are left out."""
+def _mentions(exprs: Iterator[ast.Expr], scope: Scope, own: str = "") -> Iterator[ast.Name]:
+    """The declared values that `exprs` need at the same step: lagged ones are left out.
+
+    So is the variable `own`, whose equation they stand in, where a causal net reads it.
+    """
     stack = list(exprs)
     stack.reverse()
     while stack:
@@ -88,9 +92,26 @@ def _mentions(exprs: Iterator[ast.Expr], scope: Scope) -> Iterator[ast.Name]:
         elif isinstance(expr, ast.Subscript) and _is_lagged(expr, scope):
             stack.extend(i.value for i in reversed(expr.items) if lag_of(i.value) is None)
         elif isinstance(expr, ast.Call):
-            stack.extend(reversed(_needed_arguments(expr, scope)))
+            stack.extend(reversed(_needed_arguments(expr, scope, own)))
+            yield from _weights(expr, scope)
         else:
             stack.extend(reversed(_parts(expr)))
+
+
+def _weights(expr: ast.Call, scope: Scope) -> Iterator[ast.Name]:
+    """The weights that are latents of the networks that a call runs, through functions too."""
+    if not scope.weights or not isinstance(expr.function, ast.Name):
+        return
+    waiting, seen = [expr.function.id], set[str]()
+    while waiting:
+        name = waiting.pop()
+        declared = scope.callables.get(name)
+        if name in seen or declared is None:
+            continue
+        seen.add(name)
+        yield from (ast.Name(w, span=expr.span) for w in scope.weights.get(name, ()))
+        if isinstance(declared, ast.Fn):
+            waiting += [n.id for n in called(declared.value)]
 
 
 def called(expr: ast.Expr) -> Iterator[ast.Name]:
@@ -125,7 +146,7 @@ def _right_sides(statement: ValueDecl) -> Iterator[ast.Expr]:
 def _needs(declaration: Declaration, scope: Scope) -> dict[str, ast.Name]:
     found: dict[str, ast.Name] = {}
     for statement in declaration.statements:
-        for name in _mentions(_right_sides(statement), scope):
+        for name in _mentions(_right_sides(statement), scope, declaration.name):
             found.setdefault(name.id, name)
     return found
 
@@ -156,11 +177,8 @@ def _report_circle(
     first, second = pairs[0]
     sequences = [a for a in scope.axes if scope.is_sequence(a)]
     step = sequences[0] if sequences else "t"
-    report.error(
-        "GD501",
-        message,
-        needs[first][second].span,
-        labels=labels,
-        help=f"a quantity may refer to itself only at an earlier step of a sequence: "
-        f"`{second}[{step}-1]`",
-    )
+    remedy = "a quantity may refer to itself only at an earlier step of a sequence: "
+    remedy += f"`{second}[{step}-1]`"
+    if any(isinstance(c, ast.Net) for c in scope.callables.values()):
+        remedy += ", or in its own equation through a net declared `-> causal`"
+    report.error("GD501", message, needs[first][second].span, labels=labels, help=remedy)

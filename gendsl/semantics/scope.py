@@ -59,7 +59,10 @@ class Declaration:
 
 @dataclass(slots=True)
 class Scope:
-    """The names of one model; one set of declared names for all kinds."""
+    """The names of one model; one set of declared names for all kinds.
+
+    `weights` are the latents that the weights of a net with a prior are.
+    """
 
     model: ast.ModelDecl
     axes: dict[str, AxisDecl] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class Scope:
     energies: list[ast.Energy] = field(default_factory=list)
     infers: list[ast.Infer] = field(default_factory=list)
     ambiguous: set[str] = field(default_factory=set)
+    weights: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _comparisons: int = COMPARISONS
 
     def is_plate(self, name: str) -> bool:

@@ -17,7 +17,7 @@ from gendsl.semantics.targets import LeftSide, left_side
 from gendsl.syntax import ast
 from gendsl.types import REAL, Index, Interval, Structured, Support, ValueType, describe_event
 
-__all__ = ["type_variable"]
+__all__ = ["type_variable", "with_first_step"]
 
 ROLES: dict[str, ir.Role] = {
     "input": "input",
@@ -78,7 +78,7 @@ def _variable(
         ROLES[declaration.keyword],
         declared.axes,
         declared.type,
-        tuple(_with_first_step(e) for e in equations),
+        tuple(with_first_step(e) for e in equations),
         declared.optional,
         declared.lower,
         declared.upper,
@@ -251,7 +251,7 @@ def _initial(ctx: Context, expr: ast.Expr, type_: ValueType | None) -> ir.Expr:
     return value
 
 
-def _with_first_step(equation: ir.Equation) -> ir.Equation:
+def with_first_step(equation: ir.Equation) -> ir.Equation:
     """The first step at which a general equation holds: where all its lags exist."""
     if equation.step is not None:
         return equation

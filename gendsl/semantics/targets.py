@@ -12,7 +12,7 @@ from gendsl.semantics.scope import Declaration, ValueDecl
 from gendsl.syntax import ast
 from gendsl.types import Size
 
-__all__ = ["LeftSide", "declare", "left_side"]
+__all__ = ["LeftSide", "declare", "left_side", "verify_side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _axes(ctx: Context, declaration: Declaration) -> tuple[str, ...]:
         raise _no_general(ctx, declaration)
     axes = tuple(a for a in general.axes if a is not None)
     for side, statement in zip(sides, declaration.statements, strict=True):
-        _verify_side(ctx, declaration, axes, side, statement)
+        verify_side(ctx, declaration, axes, side, statement)
     return axes
 
 
@@ -123,12 +123,12 @@ def _no_general(ctx: Context, declaration: Declaration) -> Poisoned:
     )
 
 
-def _verify_side(
+def verify_side(
     ctx: Context,
     declaration: Declaration,
     axes: tuple[str, ...],
     side: LeftSide,
-    statement: ValueDecl,
+    statement: ValueDecl | ast.Guide,
 ) -> None:
     """Verify that an equation has the axes of the general one, and steps that exist."""
     same = len(side.axes) == len(axes)

@@ -184,11 +184,11 @@ def _verify_count(
 def _verify_part(ctx: Context, spec: WrapperSpec, value: ast.Expr) -> None:
     """A part that is no call, or a call of something that is known and no distribution."""
     function = value.function if isinstance(value, ast.Call) else value
-    if isinstance(value, ast.Pipe) or isinstance(function, ast.Member):
+    if isinstance(function, ast.Member):
         return  # reported as what is to come
     kind = ctx.scope.kind(function.id) if isinstance(function, ast.Name) else None
     declared = isinstance(function, ast.Name) and isinstance(
-        ctx.scope.callables.get(function.id), ast.Flow | ast.Use
+        ctx.scope.callables.get(function.id), ast.Use
     )
     if declared or (isinstance(function, ast.Name) and kind is None):
         return

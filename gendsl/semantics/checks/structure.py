@@ -117,15 +117,27 @@ def _check_reach(model: ir.Model, needs: dict[str, set[str]], report: Report) ->
     observed = [v.name for v in model.of_role("observed")]
     mentioned = [n for e in model.energies for n in references(e.value)]
     latents = {v.name for v in model.of_role("latent")}
-    guiding = [n for g in model.guides for n in references(*equation_expressions(g.equation))]
+    guiding = [
+        n for g in model.guides for e in g.equations for n in references(*equation_expressions(e))
+    ]
     mentioned += [n for n in guiding if n not in latents]
     reached = _reached([*observed, *mentioned], needs)
     used = _reached([v.name for v in model.variables if v.role != "input"], needs)
-    used |= set(mentioned)
+    used |= set(mentioned) | {a.lengths for a in model.axes if a.lengths is not None}
+    prefixed = {f"{net.name}.": net for net in model.weighted}
+    weights = {n: net for n in needs for p, net in prefixed.items() if n.startswith(p)}
     for variable in model.of_role("latent", "param") if observed else ():
         if variable.role == "latent" and not variable.equations:
             continue
-        if variable.name not in reached:
+        if variable.name not in reached and variable.name in weights:
+            net = weights[variable.name]
+            report.warning(  # once: findings are kept once
+                "GD509",
+                f"no observation depends on the weights of `{net.name}`: their posterior is their "
+                "prior",
+                net.span,
+            )
+        elif variable.name not in reached:
             effect = "its posterior is its prior"
             if variable.role == "param":
                 effect = "it cannot be learned"
@@ -147,7 +159,7 @@ def _check_reach(model: ir.Model, needs: dict[str, set[str]], report: Report) ->
 def _unused_nets(model: ir.Model, report: Report) -> None:
     """Networks that nothing calls."""
     exprs = [x for v in model.variables for x in variable_expressions(v)]
-    exprs += [x for g in model.guides for x in equation_expressions(g.equation)]
+    exprs += [x for g in model.guides for e in g.equations for x in equation_expressions(e)]
     called = called_nets(*exprs, *(e.value for e in model.energies))
     for net in model.nets:
         if net.name not in called:
