@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -11,197 +10,225 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from matplotlib.figure import Figure
 
-from gendsl.arguments import mapping, verify_numbers, whole
+from gendsl.arguments import verify_numbers, whole
+from gendsl.coded_fit import CodedFit
 from gendsl.diagnostics import DataError, Diagnostic
-from gendsl.fit import PREDICTIVE_DRAWS, Fit
+from gendsl.fit import PREDICTIVE_DRAWS
+from gendsl.inspection.learning_plots import as_images, plot_codes, plot_images, plot_training
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import references, variable_expressions
-from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.data import BoundData
-from gendsl.runtime.evaluation import Evaluation
-from gendsl.runtime.failures import in_words
-from gendsl.runtime.labelling import axes_of, coords_of
-from gendsl.runtime.program import executable
+from gendsl.runtime.data.absent import with_absent
+from gendsl.runtime.data.ragged import with_ends
+from gendsl.runtime.nets.supplied import Supplied
 from gendsl.runtime.replay import Replay
-from gendsl.runtime.results import build_tree
-from gendsl.runtime.variational.given import numbers, verify_latents, verify_rows
-from gendsl.runtime.variational.learned import Learned
-from gendsl.runtime.variational.learning import Inference, prepare, unvalidated
+from gendsl.runtime.variational.aggregate import Aggregated, aggregated
+from gendsl.runtime.variational.imputing import Imputing, imputed, verify_imputable
+from gendsl.runtime.variational.scoring import Score
 from gendsl.runtime.variational.using import (
-    Score,
-    codes,
+    first_rows,
     guide_draws,
-    means_given,
-    replicates,
-    score,
 )
 
-__all__ = ["LearnedFit", "Score"]
+__all__ = ["OF_LEARNING", "LearnedFit", "Score"]
 
-SCORED = 200
-"""Draws for each row of an importance-weighted bound, unless told otherwise."""
+OF_LEARNING = ("training", "samples", "reconstructions", "interpolation", "latents")
+"""The plots of learned fits that others have not."""
+
+REMARK = "Below each row the means that its code, the guide's mean, is decoded to."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LearnedFit(Fit):
-    """A fit by ``svi``: params and networks at the maximum of a bound, latents by a guide.
+class LearnedFit(CodedFit):
+    """A fit by ``svi``: params and networks at the maximum of a bound, latents by a guide."""
 
-    Attributes:
-        learned: params and networks.
-    """
+    def impute(
+        self,
+        data: object,
+        *,
+        draws: int = 100,
+        particles: int = 1000,
+        sweeps: int = 50,
+        seed: int | None = None,
+        columns: Mapping[str, Any] | None = None,
+    ) -> xr.DataTree:
+        """Draws of values that are missing, given those that are there.
 
-    learned: Learned | None = None
-
-    def encode(
-        self, data: object = None, *, columns: Mapping[str, Any] | None = None
-    ) -> xr.Dataset:
-        """The guide's law of each latent, for rows of data.
+        Where the model lets all of them be missing (``?``), latents are drawn from the guide and
+        taken by their importance weights. Otherwise latents and missing values are drawn in turn
+        (pseudo-Gibbs). The attribute ``method`` of the result says which was done.
 
         Args:
-            data: as for `fit`; the data of the fit by default.
+            data: as for `fit`; NaN where an entry of an observed variable is missing, or without
+                the variable.
+            draws: for each missing value.
+            particles: draws from the guide for each row, of which `draws` are taken.
+            sweeps: of the chain that draws in turn.
+            seed: of the draws; the fit's by default.
             columns: names of columns that are not identifiers, as for `fit`.
 
         Returns:
-            For each latent ``z`` of the model the variables ``z`` (its mean) and ``z_sd``.
+            The variables with gaps, whole, with the axes ``(chain, draw, ...)``.
 
         Raises:
-            DataError: the data do not fit the model, or there is no latent.
+            DataError: GD872, nothing is missing, or what is cannot be drawn so.
         """
-        bound = self._given(data, columns, self._encoded())
-        with self._ready(bound) as inference:
-            found = codes(inference, self.compiled.checked.ir, bound.sizes)
-        return self._dataset(found, bound)
+        model = self.compiled.checked.ir
+        counts = {"draws": draws, "particles": particles, "sweeps": sweeps}
+        how = Imputing(**{name: whole(name, count) for name, count in counts.items()})
+        observed = model.of_role("observed")
+        bound = with_absent(self._bound(data, columns, None, frozenset()), observed)
+        gaps = {n: np.asarray(m) for n, m in bound.missing.items() if np.any(m)}
+        if not gaps:
+            raise DataError([Diagnostic("GD872", "no values of these data are missing")])
+        verify_imputable(model, frozenset(gaps), self._rows_of)
+        weighed = all(model.variable(n).optional for n in gaps)
+        with self._ready(bound, seed) as inference:
+            found = imputed(inference, model, gaps, how, weighed=weighed)
+        tree = self._labelled("predictions", found, bound)
+        tree.attrs["method"] = how.method(weighed=weighed)
+        return tree
 
-    def decode(
+    def aggregated(
         self,
-        latents: Mapping[str, object] | xr.Dataset,
         data: object = None,
         *,
         seed: int | None = None,
-    ) -> xr.Dataset:
-        """The means of the observed variables, given values of the latents.
-
-        Args:
-            latents: for every latent an array over its axes and event, new rows are allowed; or
-                what `encode` gave.
-            data: inputs, where the model has them.
-            seed: of random numbers, where a mean is estimated.
-
-        Raises:
-            DataError: a latent is missing, or has another shape.
-        """
-        model = self.compiled.checked.ir
-        if isinstance(latents, xr.Dataset):  # what `encode` gave, without the standard deviations
-            latents = {str(n): latents[n] for n in latents if str(n) in self._all_latents()}
-        mapping("latents", latents)
-        values = numbers(model, latents)
-        bound = self._sized(values, data)
-        verify_latents(model, values, bound.sizes)
-        with self._ready(bound, seed) as inference:
-            found = means_given(inference, model, values)
-        return self._dataset(found, bound)
-
-    def reconstruct(
-        self, data: object = None, *, columns: Mapping[str, Any] | None = None
-    ) -> xr.Dataset:
-        """The means of the observed variables at the mean of the guide, for rows of data.
+        columns: Mapping[str, Any] | None = None,
+    ) -> Aggregated:
+        """The guide's law of the latents averaged over rows, and how far it is from the prior.
 
         Args:
             data: as for `fit`; the data of the fit by default.
+            seed: of the draws; the fit's by default.
             columns: names of columns that are not identifiers, as for `fit`.
 
         Raises:
             DataError: the data do not fit the model.
         """
-        bound = self._given(data, columns, self._encoded())
-        model = self.compiled.checked.ir
-        with self._ready(bound) as inference:
-            found = codes(inference, model, bound.sizes)
-            latents = {v.name: found[v.name] for v in model.of_role("latent")}
-            means = means_given(inference, model, latents)
-        return self._dataset(means, bound)
-
-    def generate(self, rows: int, data: object = None, *, seed: int | None = None) -> xr.Dataset:
-        """New rows: their latents from the prior, observed variables from the model.
-
-        Latents that all rows share are those of one draw from the guide.
-
-        Args:
-            rows: how many.
-            data: inputs for them, where the model has inputs.
-            seed: of the draws; the fit's by default.
-
-        Raises:
-            DataError: the inputs do not fit, or there is no plate of rows.
-        """
-        bound = self._sized({}, data, rows=whole("rows", rows))
+        bound = self._given(data, columns, self._observed())
         with self._ready(bound, seed) as inference:
-            found = replicates(inference, self.compiled.checked.ir, self._shared_draw(seed))
-        return self._dataset(found, bound)
+            values, rows, numbers_found = aggregated(inference, self.compiled.checked.ir)
+        sizes = {**bound.sizes, str(self._rows_of): rows}
+        labels = {a: v for a, v in bound.labels.items() if len(v) == sizes[a]}
+        draws = self._dataset(values, BoundData(sizes, {}, {}, labels, ()))
+        return Aggregated(draws, *numbers_found)
 
-    def _shared_draw(self, seed: int | None) -> dict[str, np.ndarray]:
-        """One draw of the latents that all rows share, (axes, event)."""
-        shared = self._latents(of_rows=False)
-        if not shared:
-            return {}
-        chosen = self.settings.seed if seed is None else seed
-        if "posterior" in self.tree.children:
-            posterior = self.tree["posterior"]
-            draw = np.random.default_rng(chosen).integers(posterior.sizes["draw"])
-            return {n: posterior[n].to_numpy()[0, draw] for n in shared}
-        with self._ready(self.data, seed) as inference:
-            found = guide_draws(inference, self.compiled.checked.ir, self.data.sizes, 1)
-        return {n: found[n][0] for n in shared}
-
-    def _all_latents(self) -> frozenset[str]:
-        return frozenset(v.name for v in self.compiled.checked.ir.of_role("latent"))
-
-    def _latents(self, *, of_rows: bool) -> list[str]:
-        """The latents with a value for each row, or all others."""
-        plate = self.tree.attrs.get("rows_of")
-        latents = self.compiled.checked.ir.of_role("latent")
-        return [v.name for v in latents if (plate in v.axes) == of_rows]
-
-    def score(
+    def plot(
         self,
-        data: object = None,
+        kind: str = "training",
+        var_names: Sequence[str] | None = None,
         *,
-        particles: int = SCORED,
+        data: object = None,
+        rows: int = 10,
+        label: str | Sequence[object] | np.ndarray | None = None,
+        height: int | None = None,
+        width: int | None = None,
         seed: int | None = None,
-        columns: Mapping[str, Any] | None = None,
-    ) -> Score:
-        """Bounds on the log likelihood of rows of data, with their parts.
+    ) -> Figure:
+        """A picture of the results.
 
         Args:
-            data: as for `fit`, observed values included; the data of the fit by default.
-            particles: draws for each row of the importance-weighted bound (Burda et al. 2016),
-                which rises to the log likelihood with their number.
-            seed: of the draws; the fit's by default.
-            columns: names of columns that are not identifiers, as for `fit`.
+            kind: ``training``, the course over epochs; ``samples``, new rows as pictures;
+                ``reconstructions``, rows beside what they are decoded to; ``interpolation``, from
+                the first row to the second; ``latents``, the codes of rows; or one of any fit.
+            var_names: the variables to show; for pictures one, the first observed one by default.
+            data: rows to show; those of the fit by default.
+            rows: how many are shown as pictures.
+            label: for ``latents`` a variable of the data, or a label for each row.
+            height: of a picture; guessed where a vector is a square.
+            width: of a picture.
+            seed: of the samples.
 
         Raises:
-            DataError: the data do not fit the model.
+            DataError: GD816, no plot is called so; GD871, values are no pictures.
         """
-        return self._scored(self._given(data, columns, self._observed()), particles, seed)
+        if kind not in OF_LEARNING:
+            return super().plot(kind, var_names)
+        if kind == "training":
+            return plot_training(self.tree)
+        names = [var_names] if isinstance(var_names, str) else list(var_names or [])
+        if kind == "latents":
+            return self._plot_latents(names, data, label)
+        name = names[0] if names else self.compiled.checked.ir.of_role("observed")[0].name
+        count = whole("rows", rows)
 
-    def _scored(self, bound: BoundData, particles: int, seed: int | None) -> Score:
-        count, model = whole("particles", particles), self.compiled.checked.ir
-        with self._ready(bound, seed) as inference:
-            return score(inference, model, bound.sizes, count)
+        def pictures(found: xr.Dataset | Mapping[str, np.ndarray]) -> np.ndarray:
+            values = np.moveaxis(np.asarray(found[name]), self._place(name), 0)
+            return as_images(name, values.astype(np.float64), height, width)
+
+        if kind == "samples":
+            images = pictures(self.generate(count, seed=seed))
+            parted = [("", images[i : i + 10]) for i in range(0, count, 10)]
+            return plot_images(f"Samples of {name}", parted)
+        with self._ready(self._in_order(data, None)) as inference:
+            shown, means = first_rows(inference, self.compiled.checked.ir, count)
+        if kind == "reconstructions":
+            both = [("data", pictures(shown)), ("decoded", pictures(means))]
+            return plot_images(f"Reconstructions of {name}", both, REMARK)
+        plate = str(self._rows_of)
+        found = self.encode(data)
+        steps = self.interpolate(found.isel({plate: 0}), found.isel({plate: 1}), count)
+        return plot_images(f"From row 0 to row 1 of {name}", [("", pictures(steps))])
+
+    def _place(self, name: str) -> int:
+        """Which axis of a variable the rows are.
+
+        Raises:
+            DataError: GD871, it has none.
+        """
+        axes = self.compiled.checked.ir.variable(name).axes
+        if self._rows_of not in axes:
+            raise DataError([Diagnostic("GD871", f"`{name}` has no value for each row")])
+        return axes.index(str(self._rows_of))
+
+    def _plot_latents(
+        self, names: list[str], data: object, label: str | Sequence[object] | np.ndarray | None
+    ) -> Figure:
+        name = names[0] if names else self._latents(of_rows=True)[0]
+        values = np.moveaxis(self.encode(data)[name].to_numpy(), self._place(name), 0)
+        called = label if isinstance(label, str) else ""
+        if isinstance(label, str):
+            known = self._in_order(data, None).values
+            if label not in known:
+                message = f"the data in memory have no variable `{label}`"
+                raise DataError([Diagnostic("GD871", message, help="give a label for each row")])
+            label = known[label]
+        labels = None if label is None else np.asarray(label)
+        return plot_codes(name, values.reshape(len(values), -1), labels, called)
+
+    @property
+    def params(self) -> dict[str, np.ndarray]:
+        """The params at the maximum, on their own scale."""
+        there = "estimate" in self.tree.children
+        found = self.tree["estimate"].to_dataset() if there else xr.Dataset()
+        return {str(n): found[n].to_numpy() for n in found.data_vars}
+
+    @property
+    def nets(self) -> dict[str, torch.nn.Module]:
+        """The trained networks, those of the guide included; of supplied ones the modules."""
+        nets = {} if self.learned is None else self.learned.nets
+        return {
+            n: m.module if isinstance(m, Supplied) and m.module is not None else m
+            for n, m in nets.items()
+        }
 
     def _replay(
         self, bound: BoundData, draws: int | None, seed: int | None, *, identity: bool
     ) -> Replay:
         """The unknowns, latents that the results leave out drawn from the guide again."""
-        replay = super()._replay(bound, draws, seed, identity=identity)
         model = self.compiled.checked.ir
+        count = PREDICTIVE_DRAWS if draws is None else whole("draws", draws)
+        if identity:
+            self._verify_in_memory(bound)
+            numbers = sum(prod(self._shape(v, bound)) for v in model.variables if v.random)
+            verify_numbers(count, numbers)
+        replay = super()._replay(bound, draws, seed, identity=identity)
+        replay = replace(replay, values=with_ends(model, replay.values, 1)[0])
         absent = [v for v in model.of_role("latent") if v.name not in replay.values]
         if not identity or not absent:
             return replay
-        count = PREDICTIVE_DRAWS if draws is None else draws
-        entries = sum(prod(self._shape(v, bound)) for v in model.variables if v.random)
-        verify_numbers(count, entries)
         with self._ready(bound, seed) as inference:
             values = guide_draws(inference, model, bound.sizes, count)
         return replace(replay, values=values)
@@ -211,173 +238,3 @@ class LearnedFit(Fit):
         sizes = dict(bound.sizes)
         event = tuple(s.evaluate(sizes) for s in variable.type.event)
         return (*(sizes[a] for a in variable.axes), *event)
-
-    def evaluate(
-        self,
-        data: object,
-        *,
-        draws: int | None = None,
-        seed: int | None = None,
-        columns: Mapping[str, Any] | None = None,
-        index_base: int | None = None,
-    ) -> Evaluation:
-        """The log predictive density of held-out rows.
-
-        Where rows have latents of their own it is a lower bound, of which `score` has the parts;
-        else an estimate from draws of the guide.
-
-        Args:
-            data: as for `fit`, observed values included.
-            draws: for each row of the importance-weighted bound, 200 by default; of the guide, all
-                up to 1000 by default.
-            seed: of the draws; the fit's by default.
-            columns: names of columns that are not identifiers, as for `fit`.
-            index_base: 1 if index columns count from 1; that of the fit by default.
-
-        Raises:
-            DataError: the data do not fit; GD829, rows have latents of their own beside those
-                that all share.
-        """
-        own, shared = self._latents(of_rows=True), self._latents(of_rows=False)
-        if shared and not own:
-            return super().evaluate(
-                data, draws=draws, seed=seed, columns=columns, index_base=index_base
-            )
-        if shared:
-            message = (
-                f"held-out rows cannot be scored yet where `{own[0]}` has a value for each row "
-                f"and `{shared[0]}` one for all"
-            )
-            remedy = "`fit.score` bounds the log evidence of rows, all latents integrated out"
-            span = self.compiled.checked.ir.variable(own[0]).span
-            raise DataError(
-                [Diagnostic("GD829", message, span, help=remedy)],
-                self.compiled.checked.ir.source,
-            )
-        bound = self._complete(self._bound(data, columns, index_base, self._observed()))
-        found = self._scored(bound, SCORED if draws is None else draws, seed)
-        error = found.log_likelihood.standard_error
-        rows = found.log_likelihood.rows
-        kind = "a lower bound" if not found.points else "no bound: a guide is a point"
-        return Evaluation(
-            found.log_likelihood.total,
-            float("nan") if error is None else error * rows,
-            rows,
-            {},
-            f"{kind}, importance weighted with {found.particles} particles a row",
-        )
-
-    @property
-    def history(self) -> xr.Dataset:
-        """The means over each epoch of the bound and its terms, in nats per row."""
-        return self.tree["training"].to_dataset()
-
-    def _arrays(self) -> dict[str, np.ndarray] | None:
-        return None if self.learned is None else self.learned.arrays()
-
-    def _nets(self) -> dict[str, torch.nn.Module] | None:
-        return None if self.learned is None else self.learned.nets
-
-    # Data
-
-    def _given(
-        self,
-        data: object,
-        columns: Mapping[str, Any] | None,
-        needed: frozenset[str] = frozenset(),
-    ) -> BoundData:
-        if data is None:
-            return self.data
-        return self._complete(self._bound(data, columns, None, needed))
-
-    def _complete(self, bound: BoundData) -> BoundData:
-        """Data without gaps, but where the model allows them: a guide would take them for 0.
-
-        Raises:
-            DataError: GD732.
-        """
-        model = self.compiled.checked.ir
-        wrong = [
-            Diagnostic(
-                "GD732",
-                f"`{name}` has missing values, which the guide and the bound cannot take",
-                model.variable(name).span,
-                help="leave these rows out, or declare the variable with `?`",
-            )
-            for name in bound.missing
-            if not model.variable(name).optional
-        ]
-        if wrong:
-            raise DataError(wrong, model.source)
-        return bound
-
-    def _encoded(self) -> frozenset[str]:
-        """The observed variables that the guide looks at."""
-        guide = self.compiled.plan.guide
-        if guide is None:
-            return frozenset()
-        exprs = (x for v in guide.model.variables for x in variable_expressions(v))
-        return self._observed() & set(references(*exprs))
-
-    def _sized(
-        self, values: Mapping[str, np.ndarray], data: object, rows: int | None = None
-    ) -> BoundData:
-        """Inputs for new rows; the number of rows is that of the values."""
-        model = self.compiled.checked.ir
-        plate = self._rows_of
-        if plate is None and rows is not None:
-            message = "no plate has rows that could be generated"
-            remedy = "`fit.posterior_predictive()` draws replications of the data"
-            raise DataError([Diagnostic("GD862", message, model.span, help=remedy)], model.source)
-        for variable in model.of_role("latent"):
-            if variable.name in values and plate in variable.axes:
-                given, place = values[variable.name], variable.axes.index(str(plate))
-                rows = given.shape[place] if place < given.ndim else rows
-        sizes = dict(self.data.sizes)
-        if plate is not None and rows is not None:
-            sizes[plate] = rows
-        inputs = [v.name for v in model.of_role("input")]
-        if data is not None or inputs:
-            bound = self._bound({} if data is None else data, None, None, frozenset(inputs))
-            verify_rows(model, plate, bound.sizes, rows)
-            sizes |= {a: n for a, n in bound.sizes.items() if a != plate or rows is None}
-            return BoundData(sizes, bound.values, bound.missing, bound.labels, ())
-        labels = {a: v for a, v in self.data.labels.items() if len(v) == sizes[a]}
-        return BoundData(sizes, {}, {}, labels, ())
-
-    @property
-    def _rows_of(self) -> str | None:
-        """The plate whose members are rows."""
-        plate = self.tree.attrs.get("rows_of")
-        return None if plate is None else str(plate)
-
-    @contextmanager
-    def _ready(self, bound: BoundData, seed: int | None = None) -> Iterator[Inference]:
-        """The program with data, networks in evaluation mode."""
-        model, learned = self.compiled.checked.ir, self.learned
-        assert learned is not None
-        dtype, device = resolve_dtype(self.settings.dtype), resolve_device(self.settings.device)
-        chosen = self.settings.seed if seed is None else seed
-        with tensors(dtype, device, whole("seed", chosen)), in_words(model), torch.no_grad():
-            program, plan = self.compiled.program, self.compiled.plan
-            kept: Mapping[str, torch.Tensor] = {}
-            with unvalidated():
-                if program.kept is not None and bound is not self.data:
-                    data, nets = self.data, learned.nets
-                    fitted = executable(program, model, data, dtype, device, nets=nets)
-                    prepare(fitted, model, plan, learned, probe=False, rows_of=self._rows_of)
-                    kept = fitted.arguments[program.kept]
-                ready = executable(program, model, bound, dtype, device, kept, learned.nets)
-                yield prepare(ready, model, plan, learned, probe=False, rows_of=self._rows_of)
-
-    def _dataset(self, found: Mapping[str, np.ndarray], bound: BoundData) -> xr.Dataset:
-        """Arrays over axes and event as a labelled data set."""
-        model = self.compiled.checked.ir
-        axes = axes_of(model)
-        axes |= {f"{v.name}_sd": axes[v.name] for v in model.of_role("latent")}
-        tree = build_tree({"found": found}, axes, coords_of(model, bound), {"kind": self.kind})
-        dataset = tree["found"].to_dataset()
-        own = {n: dataset[n].dims for n in map(str, dataset) if f"{n}_sd" in dataset}
-        sds = {f"{n}_sd": (dims, dataset[f"{n}_sd"].to_numpy()) for n, dims in own.items()}
-        apart = {d for n, dims in own.items() for d in {*dataset[f"{n}_sd"].dims} - {*dims}}
-        return dataset.drop_vars(list(sds)).drop_dims(sorted(map(str, apart))).assign(sds)

@@ -19,11 +19,12 @@ def declare_data(parser: Parser) -> None:
     """Add the options to a command."""
     parser.choices.add_argument(
         "--data",
-        metavar="[PLATE=]FILE",
+        metavar="[NAME=]FILE",
         action="append",
         default=[],
-        help="a .csv, .tsv, .json, .npz, .parquet or .nc file; PLATE= says whose members its "
-        "rows are, where its columns leave that open; may be repeated",
+        help="a .csv, .tsv, .json, .npy, .npz, .parquet or .nc file, or a folder of .parquet "
+        "files; NAME= says whose members its rows are, where its columns leave that open, or "
+        "which variable a .npy file holds; may be repeated",
     )
     parser.choices.add_argument(
         "--column",

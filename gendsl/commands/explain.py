@@ -12,13 +12,14 @@ from gendsl.commands.arguments import Command, Parser
 from gendsl.diagnostics import DataError, Diagnostic, nearest
 from gendsl.explanations import all_codes, explain
 from gendsl.ir.printer import format_option
-from gendsl.library.architectures import ARCHITECTURES, ArchitectureSpec
+from gendsl.library.architectures import ARCHITECTURES, ArchitectureOption
 from gendsl.library.distributions import DISTRIBUTIONS
 from gendsl.library.distributions.spec import DistributionSpec
 from gendsl.library.distributions.wrappers import WRAPPERS, WrapperSpec
 from gendsl.library.functions import FUNCTIONS, OPERATOR_FUNCTIONS
 from gendsl.library.functions.spec import FunctionSpec, Kind
 from gendsl.library.methods import LATER, METHODS, MethodSpec
+from gendsl.library.transforms import SCALAR_MAPS, TRANSFORMS, MapSpec, TransformSpec
 from gendsl.types import REAL
 
 __all__ = ["COMMAND"]
@@ -63,14 +64,15 @@ def _explained(word: str) -> Iterator[str]:
         return _function(functions[word])
     if word in operators:
         return _function(operators[word])
-    if word in ARCHITECTURES:
-        return _architecture(ARCHITECTURES[word])
+    if word in ARCHITECTURES or word in TRANSFORMS or word in SCALAR_MAPS:
+        return _built(word)
     if word in METHODS:
         return _method(METHODS[word])
     if word in LATER:
         return iter([f"{word}: {LATER[word]}; a later version brings it"])
     numbered = re.fullmatch(r"(?i:gd)\d*", word)
     known = [*DISTRIBUTIONS, *WRAPPERS, *functions, *ARCHITECTURES, *METHODS]
+    known += [*TRANSFORMS, *SCALAR_MAPS]
     near = None if numbered else nearest(word, known)
     remedy = f"did you mean `{near}`?" if near else "`gendsl explain` lists the codes"
     message = f"no code, distribution, function, architecture or method is called `{word}`"
@@ -161,14 +163,41 @@ def _method(spec: MethodSpec) -> Iterator[str]:
         yield f"  {option.name:<18}  {option.meaning}{words}{default}"
 
 
-def _architecture(spec: ArchitectureSpec) -> Iterator[str]:
-    yield f"{spec.name}(...): {spec.title}"
+def _built(word: str) -> Iterator[str]:
+    """What a net or a flow is built from; `linear` is the name of both."""
+    if word in ARCHITECTURES:
+        net = ARCHITECTURES[word]
+        yield from _builder(word, net.title, net.summary, (f"takes: {net.takes}",), net.options)
+    if word in TRANSFORMS:
+        flow = TRANSFORMS[word]
+        facts = (f"maps: {flow.takes}", *_ways(flow))
+        yield from _builder(word, f"{flow.title} of flows", flow.summary, facts, flow.options)
+    if word in SCALAR_MAPS:
+        scalar = SCALAR_MAPS[word]
+        title = "a scalar map of couplings, autoregressive and elementwise transforms"
+        yield from _builder(word, title, scalar.summary, _ways(scalar), scalar.options)
+
+
+def _ways(spec: TransformSpec | MapSpec) -> tuple[str, ...]:
+    density, draw = spec.inverse.words, spec.forward.words
+    return (f"a density: {density}; a draw: {draw}", f"invertible: {spec.condition}")
+
+
+def _builder(
+    name: str,
+    title: str,
+    summary: str,
+    facts: tuple[str, ...],
+    options: tuple[ArchitectureOption, ...],
+) -> Iterator[str]:
+    yield f"{name}(...): {title}"
     yield ""
-    yield from _wrapped(spec.summary)
-    yield from _wrapped(f"takes: {spec.takes}", "  ", "")
+    yield from _wrapped(summary)
+    for fact in facts:
+        yield from _wrapped(fact, "  ", "")
     yield ""
-    width = max((len(o.name) for o in spec.options), default=0)
-    for option in spec.options:
+    width = max((len(o.name) for o in options), default=0)
+    for option in options:
         default = "" if option.default is None else f"; {format_option(option.default)} by default"
         text = f"{option.meaning}: {option.expected}{default}"
         yield from _wrapped(text, " " * (width + 4), f"  {option.name:<{width}}  ")

@@ -41,6 +41,8 @@ def _declare(parser: Parser) -> None:
     declare_treatments(parser)
     add("--cores", type=number(1, 4096, integer=True), metavar="N", help="processes at most")
     add("--out", metavar="DIR", help="keep the result in this folder")
+    add("--checkpoint", metavar="DIR", help="keep checkpoints of a training in this folder")
+    add("--resume", action="store_true", help="go on with the newest checkpoint there")
     add("--overwrite", action="store_true", help="replace an earlier result in that folder")
     add("--quiet", action="store_true", help="print the summary and nothing else")
     add("--strict", action="store_true", help="warnings become errors")
@@ -81,12 +83,16 @@ def _verify_out(arguments: argparse.Namespace) -> None:
 def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
     """The data, matched with the model and checked."""
     data = read_given(arguments, compiled.checked.ir)
+    from gendsl.fitting import reads_batches
     from gendsl.model import Model
     from gendsl.runtime.backend import resolve_device
 
     resolve_device(arguments.device)
     bound = Model(compiled).bind(
-        data, columns=mapped_columns(arguments, data), index_base=int(arguments.index_base or 0)
+        data,
+        columns=mapped_columns(arguments, data),
+        index_base=int(arguments.index_base or 0),
+        lazily=reads_batches(compiled.plan),
     )
     if not arguments.quiet:
         show_findings(bound.notes, compiled.checked.ir.source)
@@ -95,7 +101,7 @@ def _bound(compiled: Compiled, arguments: argparse.Namespace) -> BoundData:
 
 def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace) -> Fit:
     from gendsl.fit import FitSettings
-    from gendsl.fitting import run_fit
+    from gendsl.fitting import checkpoint_folder, run_fit
 
     seed = arguments.seed
     if seed is None:
@@ -109,6 +115,8 @@ def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace)
         arguments.cores,
         not arguments.quiet,
         int(arguments.index_base or 0),
+        checkpoint_folder(compiled.plan, arguments.checkpoint, resume=arguments.resume),
+        arguments.resume,
     )
     fit = run_fit(compiled, bound, settings)
     found = "" if arguments.quiet else decided(compiled.plan, fit.plan)
@@ -146,6 +154,10 @@ COMMAND = Command(
         ),
         ("gendsl fit model.gen --data data.csv --infer map", "another method"),
         ("gendsl fit model.gen --data data.csv --chains 4 --draws 2000 --seed 1", "its options"),
+        (
+            "gendsl fit vae.gen --data x=images.npy --batch-size 256 --checkpoint kept --out run",
+            "networks, on rows that are read in batches",
+        ),
     ),
     _declare,
     _run,

@@ -26,6 +26,7 @@ def brief_plan(plan: Plan, sizes: Mapping[str, int], seed: int) -> str:
     lines += [f"  {what}: {', '.join(names)}" for what, names in treated.items()]
     options = {**plan.options, "seed": seed}
     lines.append(f"  with {', '.join(f'{k}={v}' for k, v in options.items() if v is not None)}")
+    lines += [f"  {line}" for line in plan.training]
     lines += [f"  note: {note}" for note in plan.notes]
     if sizes:
         lines.append(f"data: {', '.join(f'{name} {size}' for name, size in sizes.items())}")

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gendsl.commands.arguments import Command, Parser, UsageError, one_of
+from gendsl.commands.arguments import Command, Parser, UsageError, number, one_of
 from gendsl.commands.output import replace_file, verify_folder, verify_target
 from gendsl.commands.reporting import checked_model
 from gendsl.commands.saved_runs import read_run
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND"]
 
 RESULTS = ("trace", "rank", "forest", "predictive")
+OF_LEARNING = ("training", "samples", "reconstructions", "interpolation", "latents")
 OF_RANKS = ("ecdf", "histogram")
-KINDS = (*RESULTS, *OF_RANKS, "graph", "all")
+KINDS = (*RESULTS, *OF_LEARNING, *OF_RANKS, "graph", "all")
 
 
 def _declare(parser: Parser) -> None:
@@ -48,6 +49,10 @@ def _declare(parser: Parser) -> None:
         help="the folder for the pictures: for a run RUN/plots, for a model the current folder",
     )
     add("--overwrite", action="store_true", help="replace pictures that exist")
+    pixels = number(1, 10**5, integer=True)
+    add("--height", type=pixels, metavar="N", help="of images that are vectors and no squares")
+    add("--width", type=pixels, metavar="N", help="of such images")
+    add("--label", metavar="NAME", help="latents: the variable of the data that gives colours")
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -104,27 +109,45 @@ def _plot_run(path: Path, arguments: argparse.Namespace) -> list[Path]:
         raise UsageError(f"`--kind {arguments.kind}` needs a calibration, not a run")
     run = read_run(str(path))
     folder = Path(arguments.output) if arguments.output else path / "plots"
-    wanted = [*RESULTS, "graph"] if arguments.kind == "all" else [arguments.kind]
+    learned = "training" in run.tree.children
+    kinds = (*RESULTS, *OF_LEARNING) if learned else RESULTS
+    wanted = [*kinds, "graph"] if arguments.kind == "all" else [arguments.kind]
     names = [f"{kind}.{'svg' if kind == 'graph' else 'png'}" for kind in wanted]
     _verify_pictures(folder, names, arguments)
     pictures: dict[str, bytes] = {}
     for kind, name in zip(wanted, names, strict=True):
-        content = _picture(run, kind, only=len(wanted) == 1)
+        content = _picture(run, kind, arguments, only=len(wanted) == 1)
         if content is not None:
             pictures[name] = content
     return [_write(folder / name, content) for name, content in pictures.items()]
 
 
-def _picture(run: SavedRun, kind: str, *, only: bool) -> bytes | None:
+def _picture(
+    run: SavedRun, kind: str, arguments: argparse.Namespace, *, only: bool
+) -> bytes | None:
     """One picture, or None where the results do not hold what it shows and others are wanted."""
     if kind == "graph":
         return _diagram(check(source_from_text(run.source_text, run.source_name)))
     try:
-        return _result(run, kind)
+        return _learned(run, kind, arguments) if kind in OF_LEARNING else _result(run, kind)
     except DataError as error:
-        if only or error.diagnostics[0].code not in ("GD812", "GD814"):
+        if only or error.diagnostics[0].code not in ("GD812", "GD814", *UNSUITED):
             raise
         return None
+
+
+UNSUITED = ("GD829", "GD833", "GD862", "GD870", "GD871", "GD872")
+"""Why a learned model may have no picture of a kind."""
+
+
+def _learned(run: SavedRun, kind: str, arguments: argparse.Namespace) -> bytes:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    from gendsl.commands.learned_runs import learned_run
+    from gendsl.inspection.figure import png
+
+    fit = learned_run(str(run.folder))
+    label = arguments.label if kind == "latents" else None
+    return png(fit.plot(kind, label=label, height=arguments.height, width=arguments.width))
 
 
 def _result(run: SavedRun, kind: str) -> bytes:
@@ -183,8 +206,9 @@ COMMAND = Command(
     "plot",
     "RUN|FILE [--kind KIND] [-o DIR]",
     "Draw a run: the chains, the intervals, a predictive check (PNG), and the plate diagram\n"
-    "(SVG). Of a calibration, draw the ranks; of a model file, the plate diagram. Nothing in\n"
-    "another folder than the run's is replaced without --overwrite.",
+    "(SVG); of a learned model also the training, samples, reconstructions and codes. Of a\n"
+    "calibration, draw the ranks; of a model file, the plate diagram. Nothing in another folder\n"
+    "than the run's is replaced without --overwrite.",
     (
         ("gendsl plot run", "every picture, in run/plots"),
         ("gendsl plot run --kind forest -o figures", "one of them, elsewhere"),

@@ -9,15 +9,17 @@ import numpy as np
 
 from gendsl.arguments import mapping, verify_columns
 from gendsl.diagnostics import DataError, Diagnostic
-from gendsl.ir.laws import tied_axes
 from gendsl.ir.nodes import Axis, Model, Variable
-from gendsl.runtime.data.checking import check_values, placeholder
-from gendsl.runtime.data.entries import Array, Entry, Findings, RawData, offenders
+from gendsl.runtime.data.admitting import settle_missing
+from gendsl.runtime.data.entries import Array, Entry, Findings, RawData
 from gendsl.runtime.data.indexing import Members, index_key
 from gendsl.runtime.data.matching import Columns, Purpose, Supply, match
+from gendsl.runtime.data.ragged import even_or_ragged, up_to_lengths
 from gendsl.runtime.data.shapes import arrange
 from gendsl.runtime.data.sizes import Sizes
-from gendsl.types import Index, Interval
+from gendsl.runtime.data.streaming import Given, row_stream, wholly
+from gendsl.runtime.data.streams import Reader, RowStream
+from gendsl.types import BINARY, Index, Interval
 
 __all__ = ["BoundData", "bind"]
 
@@ -29,7 +31,7 @@ class BoundData:
     Attributes:
         sizes: of every axis of the model.
         values: inputs and observed variables: plates in declared order, then event axes;
-            int64 for whole numbers and index values, else float64.
+            int64 for whole numbers and index values, int8 for binary ones, else float64.
         missing: where a value is missing: over the axes before those that are tied together
             (all axes, except for a simplex and its like). Only variables of which something
             is missing. The value there is a legal placeholder.
@@ -42,6 +44,7 @@ class BoundData:
             members.
         new_members: when predicting, whether a member was not in the fit.
         redrawn: binary variables that are drawn anew for every batch: the probability of a 1.
+        stream: the rows that are read in batches; their variables have no `values`.
     """
 
     sizes: Mapping[str, int]
@@ -52,6 +55,7 @@ class BoundData:
     known_number: Mapping[str, Array] = field(default_factory=dict)
     new_members: Mapping[str, Array] = field(default_factory=dict)
     redrawn: Mapping[str, Array] = field(default_factory=dict)
+    stream: RowStream | None = None
 
 
 def bind(
@@ -63,6 +67,7 @@ def bind(
     known: Mapping[str, Array] | None = None,
     purpose: Purpose = "fit",
     sizes: Mapping[str, int] | None = None,
+    lazily: bool = False,
 ) -> BoundData:
     """Match data with the declarations of a model, and check every value.
 
@@ -76,11 +81,14 @@ def bind(
         purpose: only a fit needs the observed variables; to predict, values of observed
             variables may be missing without ``?``.
         sizes: of axes that no data have.
+        lazily: leave rows on the disk that can be read in batches; their values are checked as
+            they come. Otherwise they are read whole.
 
     Raises:
         DataError: everything that does not fit.
     """
     verify_columns(columns)
+    data = data if lazily else wholly(data)
     if sizes is not None:
         mapping("sizes", sizes)
     found = Findings()
@@ -89,9 +97,10 @@ def bind(
     binder.measure(sizes or {})
     binder.number()
     binder.check()
+    stream = binder.stream(data.reader, index_base)
     if found.errors:
         raise DataError((*found.errors, *found.notes), model.source)
-    return binder.bound()
+    return binder.bound(stream)
 
 
 class _Binder:
@@ -127,17 +136,24 @@ class _Binder:
             self.sizes.claim(plate, rows, f"the rows of {origin}")
         for name, entry in self.supply.labels.items():
             self.members.state(name, entry.array, entry.origin)
-        for name, entry in self.supply.values.items():
-            variable = self.model.variable(name)
-            arranged = arrange(self.model, variable, entry, self.found)
-            if arranged is not None:
-                for dim, labels in entry.coords.items():
-                    if any(axis.name == dim for axis in self.model.axes):
-                        self.members.state(
-                            dim, labels, f"the coordinate `{dim}` of {entry.origin}"
-                        )
-                self.arrays[name] = arranged
-                self.sizes.read_array(variable, arranged)
+        arranged: dict[str, Entry] = {}
+        values = even_or_ragged(self.model, self.supply.values, self.found)
+        for name, entry in values.items():
+            found = arrange(self.model, self.model.variable(name), entry, self.found)
+            if found is not None:
+                arranged[name] = found
+        self.arrays = up_to_lengths(self.model, arranged, self.found)
+        for axis in self.model.axes:
+            lengths = self.arrays.get(axis.lengths or "")
+            if lengths is not None and axis.size is None:
+                longest = int(np.max(lengths.array, initial=0))
+                self.sizes.claim(axis.name, longest, f"the longest of `{axis.lengths}`")
+        for name, entry in self.arrays.items():
+            for dim, labels in entry.coords.items():
+                if any(axis.name == dim for axis in self.model.axes):
+                    origin = f"the coordinate `{dim}` of {entry.origin}"
+                    self.members.state(dim, labels, origin)
+            self.sizes.read_array(self.model.variable(name), entry)
         self.sizes.read_text()
 
     def _size_of_fit(self, axis: Axis) -> None:
@@ -149,7 +165,7 @@ class _Binder:
         columns: dict[str, dict[str, Entry]] = {}
         for name, entry in self.arrays.items():
             key = index_key(self.model.variable(name))
-            if key is not None:
+            if key is not None and not entry.lazy:
                 columns.setdefault(key, {})[name] = entry
         return columns
 
@@ -166,7 +182,8 @@ class _Binder:
         self.sizes.read_text()
         self.sizes.compound(self.arrays)
         self.sizes.tell_unknown(self._excused())
-        self.sizes.tell_huge()
+        if not any(entry.lazy for entry in self.arrays.values()):
+            self.sizes.tell_huge()
 
     def _excused(self) -> set[str]:
         """Axes whose size is unknown because of a mistake that has been told."""
@@ -181,57 +198,46 @@ class _Binder:
     def check(self) -> None:
         """Convert every array and check its values."""
         for name, entry in self.arrays.items():
-            if name in self.found.broken:
+            if name in self.found.broken or entry.lazy:
                 continue
             variable = self.model.variable(name)
             if isinstance(variable.type.support, Index):
                 values = self.members.encode(variable, entry)
             else:
-                values = np.array(entry.array, dtype=np.float64, order="C")
+                values = entry.array  # whole numbers are checked as they are
+                if values.dtype.kind not in "iu":
+                    values = np.array(values, dtype=np.float64, order="C")
             if values is not None:
                 self._take(variable, entry, np.asarray(values))
 
     def _take(self, variable: Variable, entry: Entry, values: Array) -> None:
-        support = variable.type.support
-        tied = tied_axes(variable)
-        last = tuple(range(values.ndim - tied, values.ndim))
-        gone = np.isnan(values)
-        absent = np.asarray(gone.any(axis=last))
-        if absent.any() and not self._may_lack(variable, entry, absent):
+        support, name = variable.type.support, variable.name
+        may_lack = name in self._lacking()
+        settled = settle_missing(variable, entry, values, self.found, may_lack=may_lack)
+        if settled is None:
             return
-        partly = absent & ~gone.all(axis=last)
-        if partly.any():
-            self._tell_missing("GD735", variable, entry, partly, "is given in part in")
-            return
+        values, absent = settled
+        whole = isinstance(support, Index) or isinstance(support, Interval) and support.integer
+        kind = np.int8 if support == BINARY else np.int64 if whole else np.float64
+        own = values is not entry.array
+        self.values[name] = values.astype(kind, order="C", copy=not own)
         if absent.any():
-            values[absent] = placeholder(support, values.shape[values.ndim - tied :])
-        if check_values(variable, entry, values, ~absent, self.found):
-            whole = isinstance(support, Index) or isinstance(support, Interval) and support.integer
-            self.values[variable.name] = values.astype(np.int64) if whole else values
-            if absent.any():
-                self.missing[variable.name] = absent
+            self.missing[name] = absent
 
-    def _may_lack(self, variable: Variable, entry: Entry, absent: Array) -> bool:
-        if variable.role == "observed" and (variable.optional or self.purpose != "fit"):
-            return True
-        self._tell_missing("GD732", variable, entry, absent, "lacks")
-        return False
+    def _lacking(self) -> frozenset[str]:
+        """The variables of which values may be missing."""
+        able = self.model.of_role("observed")
+        return frozenset(v.name for v in able if v.optional or self.purpose != "fit")
 
-    def _tell_missing(
-        self, code: str, variable: Variable, entry: Entry, absent: Array, what: str
-    ) -> None:
-        remedy = "leave those rows out, or fill them in: an input must be known"
-        if variable.role == "observed":
-            declared = f"`observe {variable.name}...: {variable.type.support}?`"
-            remedy = f"leave those rows out, or declare that values may be missing: {declared}"
-        if code == "GD735":
-            remedy = "its entries are tied together: all or none of them may be missing"
-        how_many = f"{what} {int(absent.sum())} of {absent.size} values"
-        places = offenders(entry, variable.name, absent)
-        message = f"`{variable.name}` ({entry.origin}) {how_many}: {places}"
-        self.found.error(code, message, variable, remedy)
+    def stream(self, reader: Reader | None, base: int) -> RowStream | None:
+        """The rows that are read in batches, which are no longer among the values then."""
+        if self.found.errors or not any(entry.lazy for entry in self.arrays.values()):
+            return None
+        known = self.sizes.known
+        given = Given(self.model, self.arrays, self.values, self.missing, known, base, reader)
+        return row_stream(given, self.found)
 
-    def bound(self) -> BoundData:
+    def bound(self, stream: RowStream | None) -> BoundData:
         """The result, when nothing is wrong."""
         labels: dict[str, Array] = {}
         for axis in self.model.axes:
@@ -241,9 +247,13 @@ class _Binder:
             fitted = self.members.fitted.get(axis.name)
             if names is None and fitted and len(fitted) == size and self._keeps_numbers(axis):
                 names = fitted
-            labels[axis.name] = _label_array(list(range(size)) if names is None else names)
+            labels[axis.name] = np.arange(size) if names is None else _label_array(names)
         for key, names in self.members.final.items():
             labels.setdefault(key, _label_array(names))
+        for axis in self.model.axes:  # all are as long as each other where nothing says otherwise
+            if axis.lengths is not None and axis.lengths not in self.values:
+                owners, steps = (self.sizes.known[str(a)] for a in (axis.owner, axis.name))
+                self.values[axis.lengths] = np.full(owners, steps)
         numbers = {}
         if self.purpose == "predict":
             for axis in self.model.axes:
@@ -256,11 +266,12 @@ class _Binder:
             notes=self.found.notes,
             known_number=numbers,
             new_members={name: number < 0 for name, number in numbers.items()},
+            stream=stream,
         )
 
     def _keeps_numbers(self, axis: Axis) -> bool:
         """Whether unlabelled members are those of the fit, one by one."""
-        over = any(axis.name in self.model.variable(n).axes for n in self.values)
+        over = any(axis.name in self.model.variable(n).axes for n in self.arrays)
         target = any(index_key(v) == axis.name for v in self.model.variables)
         ordered = axis.kind in ("dim", "sequence")
         return ordered or axis.size is not None or target or not over

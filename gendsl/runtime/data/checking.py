@@ -11,7 +11,7 @@ import numpy as np
 
 from gendsl.ir.nodes import Variable
 from gendsl.runtime.data.entries import Array, Entry, Findings, offenders, show
-from gendsl.types import Index, Interval, Structured, Support
+from gendsl.types import BINARY, Index, Interval, Structured, Support
 
 __all__ = ["check_values", "placeholder"]
 
@@ -222,7 +222,7 @@ def _tell(
 
     count = int(bad.sum())
     how_many = f"{count} of {total} values are not" if total > 1 else "it is not"
-    remedy = None
+    remedy = _grey(variable, values, bad)
     if rule.code == "GD733":
         remedy = "if it stands for a value that is unknown, make it NaN and declare `?`"
     found.error(
@@ -232,6 +232,25 @@ def _tell(
         variable,
         remedy,
     )
+
+
+def _grey(variable: Variable, values: Array, bad: Array) -> str | None:
+    """A remedy for grey values that are given as binary data."""
+    wrong = values[bad] if bad.shape == values.shape else values[:0]
+    if variable.type.support != BINARY or variable.role != "observed" or not wrong.size:
+        return None
+    name = variable.name
+    if ((wrong > 0) & (wrong < 1)).all():
+        return (
+            "grey values are drawn anew as binary ones for every batch by "
+            f"`gendsl.Binarised({name})` (in `svi`), or cut once: `{name} > 0.5`"
+        )
+    if 100 < wrong.max() < 256 and (wrong > 0).all():
+        return (
+            "if these are grey values from 0 to 255, divide them: "
+            f"`gendsl.Binarised({name} / 255)` (in `svi`), or cut them: `{name} > 127`"
+        )
+    return None
 
 
 def _short(value: Array) -> str:

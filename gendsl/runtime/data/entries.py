@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from gendsl.diagnostics import DataError, Diagnostic, Severity
 from gendsl.ir.nodes import Axis, Variable
+
+if TYPE_CHECKING:
+    from gendsl.runtime.data.streams import Reader
 
 __all__ = [
     "Array",
@@ -61,6 +64,9 @@ class Entry:
         coords: labels by dim.
         rows: set for what comes from rows of a file.
         strict: it was given in Python by this name, so it must be known.
+        lazy: its values stay where they are, on a disk, and are read in batches; the array has
+            their shape, and for the rows of a `RawData.reader` nothing else.
+        lengths: of a list of arrays of different lengths, which the array has side by side.
     """
 
     name: str
@@ -70,6 +76,8 @@ class Entry:
     coords: Mapping[str, Array] = field(default_factory=dict)
     rows: Rows | None = None
     strict: bool = False
+    lazy: bool = False
+    lengths: Array | None = None
 
     def place(self, name: str, position: tuple[int, ...]) -> str:
         """Where one value stands: ``row 3 (line 4)``, or ``y[2]`` counted from 0."""
@@ -99,10 +107,17 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawData:
-    """Everything that was given, before it meets a model."""
+    """Everything that was given, before it meets a model.
+
+    Attributes:
+        entries: named arrays.
+        tables: tables.
+        reader: what the rows of entries without contents are read from.
+    """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
+    reader: Reader | None = None
 
 
 def offenders(

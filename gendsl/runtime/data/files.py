@@ -1,4 +1,4 @@
-"""Data files by their extension: CSV, TSV, JSON, NPZ, Parquet and NetCDF."""
+"""Data files by their extension: CSV, TSV, JSON, NPY, NPZ, Parquet and NetCDF."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ from gendsl.runtime.data.objects import (
     table_of_records,
     verify_unique,
 )
+from gendsl.runtime.data.streams import MAX_BYTES, entries_of, reader_of
+from gendsl.runtime.training.blocks import mapped
+from gendsl.streamed import Streamed
 
-__all__ = ["EXTENSIONS", "read_file"]
+__all__ = ["EXTENSIONS", "lazy_array", "read_file"]
 
-MAX_BYTES = 8 * 2**30
-"""Larger files (NPZ and Parquet: unpacked) are refused; data are held in memory."""
+STREAMED_BYTES = 2**30
+"""Parquet files that are larger, unpacked, are read in batches where the model allows it."""
 
 
 def read_file(path: str, key: str | None = None) -> RawData:
@@ -38,7 +41,8 @@ def read_file(path: str, key: str | None = None) -> RawData:
 
     Args:
         path: the file; its extension says what it is.
-        key: the plate whose members are the rows.
+        key: the plate whose members are the rows; of a ``.npy`` file the variable, which its
+            name says otherwise.
 
     Raises:
         DataError: it is missing, unreadable, damaged, too large or of no known kind.
@@ -46,7 +50,9 @@ def read_file(path: str, key: str | None = None) -> RawData:
     file = Path(path)
     read = EXTENSIONS.get(file.suffix.lower())
     if file.is_dir():
-        raise data_error("GD701", f"{path} is a folder, expected a data file")
+        if not any(file.glob("*.parquet")):
+            raise data_error("GD701", f"{path} is a folder, expected a data file")
+        return _streamed(file)
     if not file.exists():
         raise data_error("GD701", f"there is no file {path}")
     if read is None:
@@ -55,7 +61,8 @@ def read_file(path: str, key: str | None = None) -> RawData:
         raise data_error("GD702", f"{path} is {what}, expected one of {known}")
     try:
         size = file.stat().st_size
-        _verify_bytes(size, path)
+        if file.suffix.lower() not in (".npy", ".parquet"):
+            _verify_bytes(size, path)
         if size == 0:
             raise data_error("GD703", f"{path} is empty")
         file.open("rb").close()  # the readers below do not all say that they may not read it
@@ -65,7 +72,7 @@ def read_file(path: str, key: str | None = None) -> RawData:
         raise data_error("GD701", f"{path} cannot be read: {reason}") from error
     except MemoryError as error:
         raise data_error("GD706", f"{path} does not fit into memory") from error
-    if key is not None and not data.tables:
+    if key is not None and not (data.tables or read in (_npy, _parquet)):
         raise data_error(
             "GD703",
             f"{path} holds arrays, expected a table for the plate `{key}`",
@@ -159,9 +166,34 @@ def _npz(file: Path, path: str, key: str | None) -> RawData:
     return data_of_mapping(values, lambda name: f"`{name}` of {path}", strict=False)
 
 
+def lazy_array(
+    name: str, array: np.ndarray, origin: str, *, strict: bool = False
+) -> Entry:
+    """An entry that stays where it is on the disk.
+
+    Raises:
+        DataError: it does not hold numbers.
+    """
+    if array.dtype.kind not in "biuf":
+        raise data_error("GD707", f"{origin} has values of type {array.dtype}, not numbers")
+    return Entry(name, array, origin, strict=strict, lazy=True)
+
+
+def _npy(file: Path, path: str, key: str | None) -> RawData:
+    """An array that is mapped into memory; without a name it has that of the file."""
+    name = file.stem if key is None else key
+    return RawData({name: lazy_array(name, mapped(name, file), path, strict=key is not None)})
+
+
+def _streamed(file: Path) -> RawData:
+    reader = reader_of(Streamed(file))
+    return RawData(entries_of(reader), reader=reader)
+
+
 def _parquet(file: Path, path: str, key: str | None) -> RawData:
     try:
-        _verify_bytes(_unpacked(file), path)
+        if _unpacked(file) > STREAMED_BYTES:
+            return _streamed(file)
         table = pq.read_table(file)
         verify_unique(table.column_names, path)
         columns: dict[str, Entry] = {}
@@ -218,6 +250,7 @@ EXTENSIONS = {
     ".csv": _csv,
     ".tsv": _tsv,
     ".json": _json,
+    ".npy": _npy,
     ".npz": _npz,
     ".parquet": _parquet,
     ".nc": _netcdf,

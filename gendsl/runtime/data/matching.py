@@ -82,6 +82,8 @@ class _Matcher:
                 self.supply.rows.append((plate, table.length, table.origin))
                 self._find_labels(table, plate)
         self._find_axis_entries()
+        lengths = {a.lengths for a in self.model.axes}  # which other data have
+        absent = [v for v in absent if v.name not in lengths]
         needed = [v for v in absent if v.role == "input" or purpose == "fit"]
         given = [(entry, _owner(entry)) for entry in self.entries.values()]
         given += [

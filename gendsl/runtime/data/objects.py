@@ -11,6 +11,7 @@ import xarray as xr
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.runtime.data.arrays import as_array
 from gendsl.runtime.data.entries import Array, Entry, RawData, Rows, Table, data_error
+from gendsl.runtime.data.ragged import side_by_side
 
 __all__ = [
     "data_of_dataset",
@@ -62,6 +63,9 @@ def _entry(name: str, value: object, origin: str, *, strict: bool) -> Entry:
         dims = tuple(map(str, value.dims))
         coords = _coords(value, origin)
         return Entry(name, as_array(value.values, origin), origin, dims, coords, strict=strict)
+    ragged = side_by_side(value)
+    if ragged is not None:
+        return Entry(name, ragged[0], origin, strict=strict, lengths=ragged[1])
     return Entry(name, as_array(value, origin), origin, strict=strict)
 
 

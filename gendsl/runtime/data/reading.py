@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from torch.utils.data import DataLoader, Dataset
 
 from gendsl.binarised import Binarised
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.runtime.data.entries import Entry, RawData, Table, data_error
-from gendsl.runtime.data.files import EXTENSIONS, read_file
+from gendsl.runtime.data.files import EXTENSIONS, lazy_array, read_file
 from gendsl.runtime.data.objects import (
     data_of_dataset,
     data_of_mapping,
@@ -22,6 +23,8 @@ from gendsl.runtime.data.objects import (
     table_of_frame,
     table_of_records,
 )
+from gendsl.runtime.data.streams import Reader, entries_of, reader_of
+from gendsl.streamed import Streamed
 
 __all__ = ["raw_data", "read_data"]
 
@@ -29,7 +32,7 @@ FOR_PLATE = re.compile(r"([^\W\d]\w*)=(.+)", re.DOTALL)
 
 
 def read_data(sources: Sequence[str]) -> RawData:
-    """The data of the options ``--data FILE`` and ``--data plate=FILE``.
+    """The data of the options ``--data FILE``, ``--data plate=FILE`` and ``--data x=FILE.npy``.
 
     Several sources are read together: a table for each plate, say, and a JSON file with the
     scalars. CSV and TSV files have a header; an empty cell, ``NA`` or ``NaN`` is a missing
@@ -58,7 +61,9 @@ def _joined(parts: Sequence[RawData]) -> RawData:
     tables: dict[str, Table] = {}
     loose: list[Table] = []
     problems: list[Diagnostic] = []
+    readers: list[Reader] = []
     for part in parts:
+        readers += [part.reader] if part.reader is not None else []
         for name, entry in part.entries.items():
             if name in entries:
                 both = f"{entries[name].origin} and {entry.origin}"
@@ -73,9 +78,12 @@ def _joined(parts: Sequence[RawData]) -> RawData:
                 problems.append(Diagnostic("GD705", message))
             else:
                 tables[table.key] = table
+    if len(readers) > 1:
+        both = " and ".join(reader.origin for reader in readers)
+        problems.append(Diagnostic("GD870", f"the rows would be read from both {both}"))
     if problems:
         raise DataError(problems)
-    return RawData(entries, (*tables.values(), *loose))
+    return RawData(entries, (*tables.values(), *loose), readers[0] if readers else None)
 
 
 def raw_data(obj: object) -> RawData:
@@ -83,14 +91,18 @@ def raw_data(obj: object) -> RawData:
 
     Args:
         obj: a dict from names to numbers, nested lists, arrays, tensors, Series, DataArrays,
-            or (under the name of a plate) DataFrames or paths of tables; a DataFrame; a Dataset;
-            a path or a list of paths as for `read_data`.
+            or (under the name of a plate) DataFrames or paths of tables, or (under the name of a
+            variable) paths of ``.npy`` files; a DataFrame; an xarray Dataset; a path or a list of
+            paths as for `read_data`; a `Streamed`, a torch Dataset or a DataLoader.
 
     Raises:
         DataError: it is none of these, or holds something else.
     """
     if isinstance(obj, RawData):
         return obj
+    if isinstance(obj, Streamed | Dataset | DataLoader):
+        reader = reader_of(obj if isinstance(obj, Streamed) else Streamed(obj))
+        return RawData(entries_of(reader), reader=reader)
     if isinstance(obj, xr.Dataset):
         return data_of_dataset(obj, "the Dataset")
     if isinstance(obj, pd.DataFrame):
@@ -113,13 +125,15 @@ def raw_data(obj: object) -> RawData:
 def _of_mapping(obj: Mapping[object, object]) -> RawData:
     """Values by name; the path of a file is the table of the plate that it stands under."""
     paths = {k: v for k, v in obj.items() if isinstance(k, str) and _is_path(v)}
+    mapped = {k: v for k, v in obj.items() if isinstance(k, str) and isinstance(v, np.memmap)}
     values = {
         k: np.asarray(v) if isinstance(v, Binarised) else v
         for k, v in obj.items()
-        if k not in paths
+        if k not in paths and k not in mapped
     }
+    lazy = {k: lazy_array(k, v, f"key {k!r}", strict=True) for k, v in mapped.items()}
     problems: list[Diagnostic] = []
-    parts: list[RawData] = []
+    parts = [RawData(lazy)] if lazy else []
     for key, path in paths.items():
         try:
             parts.append(read_file(str(path), key))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -59,6 +60,8 @@ def _tell_rank(variable: Variable, entry: Entry, rank: int, found: Findings) -> 
         remedy = f"an axis of length 1 is never dropped: pass {variable.name}[{where}]"
     elif rank == 0 and shape == (1,):
         remedy = "give the number itself, not a list"
+    elif rank and prod(shape):
+        remedy = _reshaped(variable, shape, rank)
     has = f"the shape {shape}" if shape else "no axes"
     found.error(
         "GD720",
@@ -66,6 +69,19 @@ def _tell_rank(variable: Variable, entry: Entry, rank: int, found: Findings) -> 
         variable,
         remedy,
     )
+
+
+def _reshaped(variable: Variable, shape: tuple[int, ...], rank: int) -> str | None:
+    """How an array might be given the number of axes that is expected."""
+    if len(shape) > rank:
+        kept = (*shape[: rank - 1], prod(shape[rank - 1 :]))
+        text = ", ".join(map(str, kept))
+        return f"if its last axes are one, flatten them: `{variable.name}.reshape({text})`"
+    own = len(shape) - len(variable.axes)
+    if own != 1 or not variable.type.event:
+        return None
+    text = ", ".join([*map(str, shape[:-1]), *map(str, variable.type.event)])
+    return f"if its last axis is several, part it: `{variable.name}.reshape({text})`"
 
 
 def _by_name(model: Model, variable: Variable, entry: Entry, found: Findings) -> Entry | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,10 +13,22 @@ from torch import Tensor
 
 from gendsl.diagnostics import DataError, Diagnostic
 
-__all__ = ["ArraySource", "Batch", "Batching", "Source", "as_batch", "refuse_source"]
+__all__ = [
+    "Admit",
+    "ArraySource",
+    "Batch",
+    "Batching",
+    "Source",
+    "as_batch",
+    "refuse_source",
+]
 
 Batch = dict[str, Tensor]
 """Tensors whose first axis is the rows."""
+
+Admit = Callable[[Mapping[str, np.ndarray], np.ndarray | None], dict[str, np.ndarray]]
+"""Checks rows as they are read and gives what batches hold of them; the second argument has the
+numbers of the rows, None where nobody knows them."""
 
 RESERVE = 0.5
 """Data are kept on a GPU if they take at most this share of its free memory."""

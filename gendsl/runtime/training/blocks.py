@@ -1,4 +1,4 @@
-"""Data on disk that are never in memory as a whole: NumPy files and Parquet files.
+"""Data on disk that are never in memory as a whole, and NumPy files of them.
 
 Such files are read in blocks of neighbouring rows. Each epoch has the blocks in a new random
 order; a few blocks at a time, a window, are read and their rows are shuffled among each other.
@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
-from gendsl.diagnostics import DataError
-from gendsl.runtime.training.batches import Batch, Batching, as_batch, refuse_source
+from gendsl.runtime.training.batches import Admit, Batch, Batching, as_batch, refuse_source
 
-__all__ = ["BlockSource", "NpySource", "ParquetSource"]
+__all__ = ["Arrays", "BlockSource", "NpySource", "mapped", "settled"]
 
 BLOCK_BYTES = 1 << 20
 WINDOW_BYTES = 1 << 26
@@ -34,7 +31,13 @@ class BlockSource(ABC):
     """Rows that are read in blocks."""
 
     def __init__(
-        self, bounds: np.ndarray, row_bytes: float, device: torch.device | str, dtype: torch.dtype
+        self,
+        bounds: np.ndarray,
+        row_bytes: float,
+        device: torch.device | str,
+        dtype: torch.dtype,
+        rows: np.ndarray | None = None,
+        admit: Admit | None = None,
     ) -> None:
         """Keep where the blocks are.
 
@@ -43,27 +46,42 @@ class BlockSource(ABC):
             row_bytes: the size of a row in memory.
             device: where batches are wanted.
             dtype: the type of the real numbers in batches.
+            rows: the numbers of the rows that there are for the caller, increasing; all by
+                default.
+            admit: checks the rows of a block as it is read.
         """
-        self._bounds = bounds
+        self._bounds, self._rows, self._admit = bounds, rows, admit
+        ends = bounds if rows is None else np.searchsorted(rows, bounds)
+        self._ends, self._sizes = ends, np.diff(ends)
         self._window = max(1, round(WINDOW_BYTES / max(row_bytes, 1e-9)))
         self._device, self._dtype = torch.device(device), dtype
 
     @abstractmethod
-    def read(self, block: int) -> Arrays:
-        """The rows of a block, as arrays of the caller's own."""
+    def read(self, block: int, rows: np.ndarray | None) -> Arrays:
+        """Rows of a block, counted from its first one, as arrays of the caller's own."""
+
+    def _read(self, block: int) -> Arrays:
+        first = int(self._bounds[block])
+        if self._rows is None:
+            numbers = np.arange(first, int(self._bounds[block + 1]))
+            found = self.read(block, None)
+        else:
+            numbers = self._rows[self._ends[block] : self._ends[block + 1]]
+            found = self.read(block, numbers - first)
+        return found if self._admit is None else self._admit(found, numbers)
 
     @property
     def total(self) -> int:
         """The number of rows."""
-        return int(self._bounds[-1])
+        return int(self._ends[-1])
 
     @property
     def order(self) -> str:
         """How an epoch is shuffled, in words."""
-        blocks = len(self._bounds) - 1
-        if len(self._windows(np.arange(blocks))) == 1:
+        blocks = np.flatnonzero(self._sizes)
+        if len(self._windows(blocks)) == 1:
             return "a random permutation of all rows"
-        rows = self.total // blocks
+        rows = self.total // len(blocks)
         return (
             f"blocks of about {rows} neighbouring rows in random order, the rows of at least "
             f"{min(self._window, self.total)} at a time shuffled among each other"
@@ -75,7 +93,7 @@ class BlockSource(ABC):
 
     def _windows(self, blocks: np.ndarray) -> list[np.ndarray]:
         """Blocks in order, in groups that have as many rows as a window or a few more."""
-        rows = np.diff(self._bounds)[blocks]
+        rows = self._sizes[blocks]
         which = (np.cumsum(rows) - rows) // self._window
         return np.split(blocks, np.flatnonzero(np.diff(which)) + 1)
 
@@ -104,16 +122,15 @@ class BlockSource(ABC):
 
     def _shuffled(self, batching: Batching, epoch: int, skip: int) -> Iterator[Arrays]:
         """The rows of each window after the first `skip` rows of the epoch."""
-        blocks = np.arange(len(self._bounds) - 1)
+        blocks = np.flatnonzero(self._sizes)
         if batching.shuffled:
             blocks = batching.generator(epoch).permutation(blocks)
-        sizes = np.diff(self._bounds)
         for number, window in enumerate(self._windows(blocks)):
-            rows = int(sizes[window].sum())
+            rows = int(self._sizes[window].sum())
             if skip >= rows:
                 skip -= rows
                 continue
-            found = _joined([self.read(int(block)) for block in window])
+            found = _joined([self._read(int(block)) for block in window])
             if batching.shuffled:
                 order = batching.generator(epoch, number).permutation(rows)
                 found = {name: array[order] for name, array in found.items()}
@@ -131,7 +148,7 @@ def _joined(parts: Sequence[Arrays]) -> Arrays:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _settled(name: str, array: np.ndarray) -> np.ndarray:
+def settled(name: str, array: np.ndarray) -> np.ndarray:
     """A type of number that torch has, for `array` or a part of it."""
     if array.dtype.kind not in "biuf":
         raise refuse_source(
@@ -148,24 +165,31 @@ class NpySource(BlockSource):
 
     def __init__(
         self,
-        paths: Mapping[str, str | Path],
+        paths: Mapping[str, str | Path | np.ndarray],
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        rows: np.ndarray | None = None,
+        admit: Admit | None = None,
     ) -> None:
         """Map files.
 
         Args:
-            paths: a file for each name; all with the same number of rows.
+            paths: a file, or an array, for each name; all with the same number of rows.
             device: where batches are wanted.
             dtype: the type of the real numbers in batches.
+            rows: the numbers of the rows that there are for the caller, increasing.
+            admit: checks the rows of a block as it is read.
 
         Raises:
             DataError: GD852.
         """
         if not paths:
             raise refuse_source("there are no files to train on")
-        self._arrays = {name: _mapped(name, Path(path)) for name, path in paths.items()}
+        self._arrays = {
+            name: path if isinstance(path, np.ndarray) else mapped(name, Path(path))
+            for name, path in paths.items()
+        }
         sizes = {name: len(array) for name, array in self._arrays.items()}
         if len(set(sizes.values())) > 1:
             told = ", ".join(f"{name!r} has {size}" for name, size in sizes.items())
@@ -174,19 +198,27 @@ class NpySource(BlockSource):
         row_bytes = sum(array.nbytes for array in self._arrays.values()) / total
         block = max(1, round(BLOCK_BYTES / max(row_bytes, 1e-9)))
         bounds = np.append(np.arange(0, total, block), total)
-        super().__init__(bounds, row_bytes, device, dtype)
+        super().__init__(bounds, row_bytes, device, dtype, rows, admit)
 
-    def read(self, block: int) -> Arrays:
-        """The rows of a block, copied."""
-        span = slice(int(self._bounds[block]), int(self._bounds[block + 1]))
-        return {name: _settled(name, np.array(a[span])) for name, a in self._arrays.items()}
+    def read(self, block: int, rows: np.ndarray | None) -> Arrays:
+        """Rows of a block, copied."""
+        first = int(self._bounds[block])
+        chosen: slice | np.ndarray = slice(first, int(self._bounds[block + 1]))
+        if rows is not None:
+            chosen = first + rows
+        return {name: settled(name, np.array(a[chosen])) for name, a in self._arrays.items()}
 
     def facts(self) -> dict[str, Any]:
         """Shapes and types."""
         return {name: [list(a.shape), str(a.dtype)] for name, a in self._arrays.items()}
 
 
-def _mapped(name: str, path: Path) -> np.ndarray:
+def mapped(name: str, path: Path) -> np.ndarray:
+    """The array of a ``.npy`` file, which stays on the disk.
+
+    Raises:
+        DataError: GD852, it cannot be read, or has no rows of numbers.
+    """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
@@ -198,125 +230,5 @@ def _mapped(name: str, path: Path) -> np.ndarray:
         raise refuse_source(f"{path} holds several arrays", "save each in a .npy file of its own")
     if array.ndim == 0 or len(array) == 0:
         raise refuse_source(f"{path} has no rows")
-    _settled(name, array[:1])
+    settled(name, array[:1])
     return array
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    types = pa.types
-    lists = (types.is_list, types.is_large_list, types.is_fixed_size_list)
-    return any(is_one(kind) for is_one in lists)
-
-
-class ParquetSource(BlockSource):
-    """Columns of a Parquet file, read by row groups.
-
-    A column of lists that all have the same length becomes an array with one more axis.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        columns: Sequence[str] | None = None,
-        *,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        """Open a file.
-
-        Args:
-            path: the file.
-            columns: which columns; None for all.
-            device: where batches are wanted.
-            dtype: the type of the real numbers in batches.
-
-        Raises:
-            DataError: GD852.
-        """
-        self._path = Path(path)
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        try:
-            self._file = pq.ParquetFile(self._path)
-        except OSError as error:
-            raise refuse_source(f"cannot read {path}: {error}") from error
-        except pa.ArrowException as error:
-            raise refuse_source(f"{path} is no Parquet file: {error}") from error
-        there = self._file.schema_arrow.names
-        self._columns = list(there if columns is None else columns)
-        for name in self._columns:
-            if name not in there:
-                raise refuse_source(f"{path} has no column {name!r}", f"it has {', '.join(there)}")
-            self._check(name)
-        about = self._file.metadata
-        groups = [about.row_group(i) for i in range(about.num_row_groups)]
-        bounds = np.cumsum([0, *(group.num_rows for group in groups)])
-        if bounds[-1] == 0 or not self._columns:
-            raise refuse_source(f"{path} has no rows or no columns")
-        row_bytes = sum(group.total_byte_size for group in groups) / float(bounds[-1])
-        super().__init__(bounds, row_bytes, device, dtype)
-
-    def _check(self, name: str) -> None:
-        """Refuse what the file says of a column before any row is read."""
-        kind = self._file.schema_arrow.field(name).type
-        while _is_list(kind):
-            kind = kind.value_type
-        types = pa.types
-        if not (types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)):
-            raise refuse_source(
-                f"column {name!r} of {self._path} has entries of type {kind}, not numbers",
-                "turn them into numbers first",
-            )
-        about = self._file.metadata
-        for number in range(about.num_row_groups):
-            group = about.row_group(number)
-            for part in (group.column(i) for i in range(group.num_columns)):
-                told = part.statistics
-                if part.path_in_schema == name and told is not None and told.null_count:
-                    raise self._incomplete(name)
-
-    def _incomplete(self, name: str) -> DataError:
-        return refuse_source(
-            f"column {name!r} of {self._path} has missing entries",
-            "fill them, or leave the rows out",
-        )
-
-    def _ragged(self, name: str) -> DataError:
-        return refuse_source(
-            f"column {name!r} of {self._path} has lists of different lengths",
-            "cut or fill them to one length",
-        )
-
-    def read(self, block: int) -> Arrays:
-        """The rows of a row group.
-
-        Raises:
-            DataError: GD852, entries that are missing or no numbers.
-        """
-        table = self._file.read_row_group(block, columns=self._columns)
-        columns = {name: table.column(name).combine_chunks() for name in self._columns}
-        found = {name: self._array(name, column) for name, column in columns.items()}
-        for name, array in found.items():
-            if self._shapes.setdefault(name, array.shape[1:]) != array.shape[1:]:
-                raise self._ragged(name)
-        return found
-
-    def _array(self, name: str, values: Any) -> np.ndarray:  # noqa: ANN401
-        """The entries of a column; lists of lists become further axes."""
-        if values.null_count:
-            raise self._incomplete(name)
-        shape = [len(values)]
-        while _is_list(values.type):
-            lengths = np.diff(values.offsets) if hasattr(values, "offsets") else None
-            if lengths is not None and np.ptp(lengths):
-                raise self._ragged(name)
-            inner = values.flatten()
-            shape.append(len(inner) // len(values))
-            values = inner
-            if values.null_count:
-                raise self._incomplete(name)
-        return _settled(name, values.to_numpy(zero_copy_only=False).reshape(shape))
-
-    def facts(self) -> dict[str, Any]:
-        """Columns and types."""
-        schema = self._file.schema_arrow
-        return {name: str(schema.field(name).type) for name in self._columns}

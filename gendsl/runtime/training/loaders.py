@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from gendsl.runtime.training.batches import Batch, Batching, as_batch, refuse_source
+from gendsl.runtime.training.batches import Admit, Batch, Batching, as_batch, refuse_source
 
 __all__ = ["DatasetSource", "LoaderSource"]
 
@@ -65,6 +66,8 @@ class DatasetSource:
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        rows: np.ndarray | None = None,
+        admit: Admit | None = None,
     ) -> None:
         """Keep a data set.
 
@@ -73,11 +76,15 @@ class DatasetSource:
             names: of the parts of an item; of a mapping, those that are wanted.
             device: where batches are wanted.
             dtype: the type of the real numbers in batches.
+            rows: the numbers of the rows that there are for the caller.
+            admit: checks the rows of a batch.
 
         Raises:
             DataError: GD852.
         """
-        self._dataset, self._names, self._total = dataset, names, _size(dataset)
+        self._dataset, self._names, self._admit = dataset, names, admit
+        self._rows = np.arange(_size(dataset)) if rows is None else rows
+        self._total = len(self._rows)
         self._device, self._dtype = torch.device(device), dtype
 
     @property
@@ -101,12 +108,22 @@ class DatasetSource:
     def batches(self, batching: Batching, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from number `start` on."""
         rows = batching.rows(self._total)
-        order = list(range(self._total))
+        order = self._rows
         if batching.shuffled:
-            order = batching.generator(epoch).permutation(self._total).tolist()
+            order = batching.generator(epoch).permutation(order)
         for number in range(start, batching.count(self._total)):
-            items = [self._dataset[i] for i in order[number * rows : (number + 1) * rows]]
-            yield as_batch(_named(default_collate(items), self._names), self._dtype, self._device)
+            chosen = order[number * rows : (number + 1) * rows]
+            items = [self._dataset[i] for i in chosen.tolist()]
+            named = _named(default_collate(items), self._names)
+            yield as_batch(_admitted(named, chosen, self._admit), self._dtype, self._device)
+
+
+def _admitted(
+    named: Mapping[str, Tensor], rows: np.ndarray | None, admit: Admit | None
+) -> Mapping[str, Tensor | np.ndarray]:
+    if admit is None:
+        return named
+    return admit({name: tensor.detach().cpu().numpy() for name, tensor in named.items()}, rows)
 
 
 class LoaderSource:
@@ -125,6 +142,7 @@ class LoaderSource:
         *,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        admit: Admit | None = None,
     ) -> None:
         """Keep a loader.
 
@@ -134,11 +152,12 @@ class LoaderSource:
             names: of the parts of a batch; of a mapping, those that are wanted.
             device: where batches are wanted.
             dtype: the type of the real numbers in batches.
+            admit: checks the rows of a batch.
 
         Raises:
             DataError: GD852.
         """
-        self._loader, self._names = loader, names
+        self._loader, self._names, self._admit = loader, names, admit
         self._total, self._count = _size(loader.sampler), _size(loader)
         self._device, self._dtype = torch.device(device), dtype
 
@@ -175,7 +194,8 @@ class LoaderSource:
                 batch = next(batches, None)
             if batch is None:
                 return
-            yield as_batch(_named(batch, self._names), self._dtype, self._device)
+            named = _admitted(_named(batch, self._names), None, self._admit)
+            yield as_batch(named, self._dtype, self._device)
 
 
 class _Stream:

@@ -37,7 +37,8 @@ class Trainable:
         """Collect what is trained.
 
         Args:
-            modules: networks, by name; parameters that do not require a gradient are left out.
+            modules: networks, by name; parameters that do not require a gradient are left out,
+                and one that several modules share is counted once, under its first name.
             parameters: further leaf tensors that require a gradient.
             buffers: further state.
 
@@ -47,12 +48,16 @@ class Trainable:
         self._modules = dict(modules or {})
         self.parameters: dict[str, Tensor] = {}
         self.buffers: dict[str, Tensor] = {}
+        seen: set[int] = set()
         for name, module in self._modules.items():
             for part, parameter in module.named_parameters():
-                if parameter.requires_grad:
+                if parameter.requires_grad and id(parameter) not in seen:
                     self._add(self.parameters, f"{name}.{part}", parameter)
+                seen.add(id(parameter))
             for part, buffer in module.named_buffers():
-                self._add(self.buffers, f"{name}.{part}", buffer)
+                if id(buffer) not in seen:
+                    self._add(self.buffers, f"{name}.{part}", buffer)
+                seen.add(id(buffer))
         for name, tensor in (parameters or {}).items():
             if not (tensor.is_leaf and tensor.requires_grad):
                 raise ValueError(f"{name} is not a leaf that requires a gradient")
