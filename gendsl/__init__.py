@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gendsl.binarised import Binarised
     from gendsl.diagnostics import CompileError, DataError
     from gendsl.model import Calibration, Fit, Model, compile, load, load_calibration, load_fit
+    from gendsl.streamed import Streamed
 
 __all__ = [
     "Binarised",
@@ -18,6 +19,7 @@ __all__ = [
     "DataError",
     "Fit",
     "Model",
+    "Streamed",
     "compile",
     "load",
     "load_calibration",
@@ -33,6 +35,7 @@ _HOMES = {
     "DataError": "gendsl.diagnostics",
     "Fit": "gendsl.model",
     "Model": "gendsl.model",
+    "Streamed": "gendsl.streamed",
     "compile": "gendsl.model",
     "load": "gendsl.model",
     "load_calibration": "gendsl.model",

@@ -25,12 +25,16 @@ MAX_CORES = 4096
 MAX_DRAWS = 2**53
 LIMITS = {
     "rows": (1, 10**9),
+    "length": (1, 10**9),
     "particles": (1, 10**7),
+    "steps": (2, 10**6),
+    "sweeps": (1, 10**6),
     "seed": (0, MAX_SEED),
     "cores": (1, MAX_CORES),
     "draws": (1, MAX_DRAWS),
     "replications": (1, 10**6),
     "kept": (1, 10**4),
+    "chains": (1, 10**7),
 }
 """The least and the greatest value of each whole number, by its name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.inference.plan import Plan
 from gendsl.inspection import plots
 from gendsl.ir import nodes as ir
+from gendsl.lacking import Lacking
 from gendsl.runtime.backend import resolve_device, resolve_dtype
 from gendsl.runtime.checkpoint import save_run
 from gendsl.runtime.data import BoundData, bind, raw_data
@@ -29,7 +30,7 @@ from gendsl.runtime.evaluation import (
     verify_scorable,
     verify_steps_known,
 )
-from gendsl.runtime.labelling import axes_of, coords_of
+from gendsl.runtime.labelling import axes_of, coords_of, up_to_ends
 from gendsl.runtime.posterior import recovered
 from gendsl.runtime.predicting import predictive
 from gendsl.runtime.rebasing import (
@@ -64,7 +65,7 @@ def _unknowns(model: ir.Model) -> list[ir.Variable]:
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Lacking):
     """The answer to a model and its data.
 
     Attributes:
@@ -92,8 +93,7 @@ class Fit:
     @property
     def kind(self) -> Kind:
         """How the numbers came about: ``mcmc``, ``exact`` or ``point``."""
-        kind: Kind = self.tree.attrs["kind"]
-        return kind
+        return cast(Kind, self.tree.attrs["kind"])
 
     @property
     def posterior(self) -> xr.DataTree:
@@ -181,6 +181,8 @@ class Fit:
         columns: Mapping[str, Any] | None,
         index_base: int | None,
         needed: frozenset[str],
+        *,
+        lazily: bool = False,
     ) -> BoundData:
         """New data, members known by their labels."""
         model = self.compiled.checked.ir
@@ -192,8 +194,10 @@ class Fit:
             known=dict(self.data.labels),
             purpose="predict",
             sizes=self._kept_sizes(),
+            lazily=lazily,
         )
-        absent = sorted(needed - set(bound.values))
+        streamed = bound.stream.names if bound.stream is not None else ()
+        absent = sorted(needed - {*bound.values, *streamed})
         if absent:
             raise DataError(
                 [
@@ -303,7 +307,7 @@ class Fit:
             {"kind": self.kind},
             supports=supports,
         )
-        return tree.children[group]
+        return up_to_ends(tree, model, bound).children[group]
 
     def with_predictive(self) -> Fit:
         """The same fit, its tree with replications of the data for plots and checks."""

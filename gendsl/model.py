@@ -23,7 +23,7 @@ from gendsl.calibration import (
 from gendsl.compiler import Compiled, compile_source, replan
 from gendsl.diagnostics import Diagnostic
 from gendsl.fit import Fit, FitSettings
-from gendsl.fitting import checkpoint_folder, restored_fit, run_fit
+from gendsl.fitting import checkpoint_folder, reads_batches, restored_fit, run_fit
 from gendsl.inference.plan import Plan
 from gendsl.inspection.diagram import plate_diagram_svg
 from gendsl.ir import nodes as ir
@@ -110,8 +110,11 @@ class Model:
         index_base: int = 0,
         sizes: Mapping[str, int] | None = None,
         purpose: str = "fit",
+        lazily: bool = False,
     ) -> BoundData:
         """Match data with the model's declarations and check every value.
+
+        With `lazily` rows on the disk stay there, and are checked as they are read in batches.
 
         Raises:
             DataError: everything that does not fit, at once.
@@ -123,6 +126,7 @@ class Model:
             index_base=index_base,
             sizes=sizes,
             purpose="simulate" if purpose == "simulate" else "fit",
+            lazily=lazily,
         )
 
     def fit(
@@ -140,12 +144,15 @@ class Model:
         treat: Mapping[str, str] | None = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
+        nets: Mapping[str, object] | None = None,
         **options: float | str,
     ) -> Fit:
         """Infer what is unknown from data.
 
         Args:
-            data: a dict, DataFrame, xarray Dataset, path, or dict of a table per plate.
+            data: a dict, DataFrame, xarray Dataset, path, or dict of a table per plate. Paths of
+                ``.npy`` files, a `Streamed`, a torch Dataset or a DataLoader are read in batches
+                by a method that learns by steps; any other reads them whole.
             infer: a method, such as ``nuts`` or ``map``; the file's `infer`, else the plan's
                 choice by default.
             columns: for names of the model, the columns that hold them.
@@ -162,6 +169,8 @@ class Model:
             checkpoint: a folder in which a training keeps checkpoints, from which it can go on.
             resume: go on with the newest checkpoint there; the result is that of a training that
                 was never ended, bit for bit, on the same machine.
+            nets: modules for the nets that have no architecture, by name. Copies of them are
+                trained; `fit.nets` has these.
             **options: options of the method, such as ``chains=4, draws=1000``, or
                 ``epochs=50, batch_size=128``.
 
@@ -170,8 +179,9 @@ class Model:
             DataError: the data do not fit the model.
         """
         compiled, infer = self.compiled, arguments.name_or_none("infer", infer)
-        if treat is not None:
-            arguments.mapping("treat", treat)
+        for name, given in (("treat", treat), ("nets", nets)):
+            if given is not None:
+                arguments.mapping(name, given)
         if infer is not None or options or treat:
             compiled = replan(self.compiled.checked, infer, options, treat)
         chosen = compiled.plan.options.get("seed") if seed is None else seed
@@ -189,11 +199,12 @@ class Model:
         if dtype is not None:
             resolve_dtype(dtype)
         resolve_device(device)
-        bound = self.bind(data, columns=columns, index_base=index_base)
+        lazily = reads_batches(compiled.plan)
+        bound = self.bind(data, columns=columns, index_base=index_base, lazily=lazily)
         if isinstance(data, Mapping):
             anew = {n: v.probabilities for n, v in data.items() if isinstance(v, Binarised)}
             bound = replace(bound, redrawn=anew) if anew else bound
-        return run_fit(compiled, bound, settings)
+        return run_fit(compiled, bound, settings, nets)
 
     def log_density(
         self,
@@ -367,14 +378,21 @@ def compile(text: str, name: str = "<text>") -> Model:
     return Model(compile_source(source_from_text(text, name)))
 
 
-def load_fit(folder: str | Path) -> Fit:
+def load_fit(folder: str | Path, *, nets: Mapping[str, object] | None = None) -> Fit:
     """Read back what `Fit.save` wrote; nothing in it is executed but the recompiled model.
 
+    Args:
+        folder: what was written.
+        nets: modules for the nets that have no architecture, as for `fit`; copies of them get
+            the weights of the run.
+
     Raises:
-        DataError: the folder is no fit, or it was damaged.
+        DataError: the folder is no fit, or it was damaged; a module is missing or another one.
     """
     arguments.file_path("folder", folder)
+    if nets is not None:
+        arguments.mapping("nets", nets)
     run = load_run(folder)
     compiled = restored_plan(run)
     bound = BoundData(run.sizes, run.data, run.missing, run.labels, ())
-    return restored_fit(compiled, bound, run.tree, restored_settings(run), run.learned)
+    return restored_fit(compiled, bound, run.tree, restored_settings(run), run.learned, nets)

@@ -12,7 +12,7 @@ from gendsl.runtime.data import BoundData
 from gendsl.runtime.draws import Batch, chunks
 from gendsl.runtime.failures import in_words
 from gendsl.runtime.generation import drawn
-from gendsl.runtime.labelling import axes_of, coords_of
+from gendsl.runtime.labelling import axes_of, coords_of, up_to_ends
 from gendsl.runtime.posterior import merged
 from gendsl.runtime.program import executable
 from gendsl.runtime.results import build_tree
@@ -42,7 +42,7 @@ def simulated(compiled: Compiled, bound: BoundData, draws: int, seed: int) -> xr
             parts.append(drawn(batch, names, count))
         found = merged(parts)
     observed = {v.name for v in model.of_role("observed")}
-    return build_tree(
+    tree = build_tree(
         {
             "prior": {n: v[None] for n, v in found.items() if n not in observed},
             "prior_predictive": {n: v[None] for n, v in found.items() if n in observed},
@@ -52,3 +52,4 @@ def simulated(compiled: Compiled, bound: BoundData, draws: int, seed: int) -> xr
         {"kind": "simulation", "model": model.name, "seed": seed},
         supports={v.name: str(v.type.support) for v in model.variables},
     )
+    return up_to_ends(tree, model, bound)

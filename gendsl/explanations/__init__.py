@@ -17,6 +17,8 @@ MODULES = (
     "gendsl.explanations.calibrating",
     "gendsl.explanations.training",
     "gendsl.explanations.learning",
+    "gendsl.explanations.autoregressive",
+    "gendsl.explanations.energies",
 )
 """Where the texts are; they are loaded when the first one is asked for."""
 

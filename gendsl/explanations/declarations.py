@@ -299,4 +299,14 @@ parameters of a distribution. A net with one value gives it without a name.
 Bad: `Normal(f(x), 1)`, with `net f: real[D] -> (loc: real, scale: positive) = mlp()`
 Good: `Normal(f(x).loc, 1)`, `Normal(f(x))`""",
     ),
+    "GD224": (
+        "Prior on the weights of a net",
+        """\
+A prior makes each weight a latent, and each call arithmetic of these: so it is for architectures
+whose layers are plain linear maps, `mlp` and `linear`, between numbers and vectors, and with the
+activations relu, tanh, sigmoid, softplus and sine. It is a law of one real number, the same for
+all weights.
+Bad: `net f: real[D] -> real = gru() ~ Normal(0, 1)`
+Good: `net f: real[D] -> real = mlp(hidden=[10], activation=tanh) ~ Normal(0, 1)`""",
+    ),
 }

@@ -179,6 +179,15 @@ A vector with an entry for every member of a plate stands where each member need
 Bad: `observe y[p] ~ Normal(f, 1)`, with `latent f: real[p] ~ Normal(0, 1)`
 Good: `observe y[p] ~ Normal(f[p], 1)`, with `latent f: real[p] ~ Normal(0, 1)`""",
     ),
+    "GD330": (
+        "Ragged sequence taken for an even one",
+        """\
+Along `sequence t[song]` each song has its own number of steps; steps beyond it are absent, and no
+part of any density. What would count, combine or look at them is refused; step by step, with lags,
+and through a recurrent network, everything is as along any sequence.
+Bad: `let m[song] = mean(z, t)`
+Good: `let m[song]: real[t, H] = read(collect(z, t))`, with `net read: real[t] -> real[t, H] = gru()`""",
+    ),
     "GD401": (
         "Parameter outside its support",
         """\

@@ -87,6 +87,16 @@ times grow without bounds that way.
 Bad: `fn g(x: real): real = f(f(f(x))) + f(f(x))`, and so on for `f`
 Good: `let once = f(x)  let twice = f(once)`""",
     ),
+    "GD512": (
+        "Variable that reaches its own later entries",
+        """\
+Through a net declared `-> causal` a variable may stand in its own equation: entry i of its law
+then depends on its entries before i. Before the net and after it each entry stays by itself, other
+arguments of the net are not the variable, and the distribution draws each entry by itself.
+Bad: `observe x[n]: real[D] ~ Normal(f(x) + mean(x), 1)`
+Good: `observe x[n]: real[D] ~ Normal(f(x), 1)`, with
+`net f: real[D] -> causal real[D] = made()`""",
+    ),
     "GD601": (
         "Latent count without a bound",
         """\
@@ -97,11 +107,14 @@ Good: `latent k ~ Binomial(20, p)`; or integrate it out: Poisson with a Gamma ra
 NegativeBinomial""",
     ),
     "GD602": (
-        "Guide for something that is no latent",
+        "Guide for something that is not inferred",
         """\
-A guide is the family of distributions to approximate the posterior of a latent.
+A guide is the family of distributions to approximate the posterior of a latent, or of the missing
+values of an observed variable on which others depend. Missing values on which nothing depends
+drop out of the density, and need no guide.
 Bad: `guide x ~ Normal(0, 1)`, with `input x: real`
-Good: `guide mu ~ Normal(0, 1)`, with `latent mu ~ ...`""",
+Good: `guide mu ~ Normal(0, 1)`, with `latent mu ~ ...`; `guide label ~ Categorical(logits=f(x))`,
+with `observe label[n]: index(digit)? ~ ...` and `observe x[n] ~ Normal(mu[label], 1)`""",
     ),
     "GD603": (
         "Guide that gives other values than its latent has",
@@ -143,13 +156,13 @@ Bad: `infer nuts(chains = 2.5)`
 Good: `infer nuts(chains = 2)`""",
     ),
     "GD608": (
-        "Energy whose constant depends on an unknown",
+        "Energy whose constant depends on a latent",
         """\
-A density given by an energy is divided by its integral Z. Where Z depends on something learned
-or inferred, weights of a net among them, leaving it out gives wrong answers, often a loss that
-falls for ever.
-Bad: `param a: real  energy a * x ** 2`
-Good: `input a: positive  energy a * x ** 2`; or `observe x[n] ~ Normal(0, s)`""",
+A density given by an energy is divided by its integral Z. Where Z depends on a latent, leaving it
+out gives wrong answers, and no method computes it: the posterior is doubly intractable. Where it
+depends on params or nets, methods that account for it train the energy.
+Bad: `latent a ~ HalfNormal(1)  observe x[n]: real  energy a * x ** 2`
+Good: `param a: positive  observe x[n]: real  energy a * x ** 2`""",
     ),
     "GD609": (
         "Missing counts that others depend on",
@@ -201,20 +214,52 @@ location-scale family with an unknown scale can be non-centred.
 Bad: `fit(data, treat={"sigma": "noncentred"})` with `latent sigma ~ HalfNormal(1)`
 Good: `fit(data, treat={"alpha": "noncentred"})` with `latent alpha[g] ~ Normal(mu, sigma)`""",
     ),
+    "GD621": (
+        "Guide that needs a value which may be missing",
+        """\
+A guide computes the law of a latent from data, for rows with gaps as well. A network whose
+argument is declared with `?` gets zeros in the gaps and which entries are known; a factor of a
+`Product` drops out for the rows in which what it needs is missing. Nothing else can do without.
+Bad: `net encode: real[D] -> (loc: real, scale: positive) = mlp()  guide z ~ Normal(encode(x))`,
+with `observe x[n]: real[D]? ~ ...`
+Good: the same, with `net encode: real[D]? -> ...`""",
+    ),
+    "GD622": (
+        "Product of which factors cannot drop out",
+        """\
+A factor of a `Product` in a guide drops out for the rows in which a value that it needs is
+missing; one of a network that takes gaps, where all entries are. The product of what is left must
+be a distribution for every row: factors that may drop out are normal, whose precisions are added,
+each of them needs values of its own row alone, and one factor stays whatever is missing.
+Bad: `guide z ~ Product(Normal(ea(a)), Normal(eb(b)))`, where both may be missing
+Good: `guide z ~ Product(Normal(0, 1), Normal(ea(a)), Normal(eb(b)))`""",
+    ),
+    "GD623": (
+        "Codebook that could not be learned",
+        """\
+In a guide `nearest` quantises: gradients of the model go straight through to the vectors, and terms
+of their own draw the members of the codebook and the vectors to one another. For that it must be
+all of the guide, and the codebook a param.
+Bad: `guide k = nearest(encode(x), 2 * codebook, code)`
+Good: `guide k = nearest(encode(x), codebook, code)`, with `param codebook[code]: real[C]`""",
+    ),
 }
 
 _LATER = {
     "GD901": (
-        "Networks that are causal, have a prior, come from Python, or take missing values",
-        "`net f: real[D] -> causal real[D] = transformer()`, `net f: real[D]? -> real = mlp()`, "
-        "`net f: real[D] -> real`",
+        "Networks of values that may be missing, outside guides",
+        "`observe y[n] ~ Normal(f(x), 1)` with `net f: real[D]? -> real = mlp()`",
         "`net f: real[D] -> real = mlp(hidden=[10])`",
     ),
-    "GD902": ("Flows", "`Normal(0, 1) |> f`", "a distribution of the table, or a mixture"),
+    "GD902": (
+        "Flows that come from Python",
+        "`flow f: real[D]`",
+        "`flow f: real[D] = coupling(spline)`",
+    ),
     "GD903": (
-        "Guides along sequences, of discrete latents, of moving bounds, and with missing values",
-        "`guide z[t] ~ Normal(z[t-1], 1)`, `guide k ~ Bernoulli(0.5)`",
-        "no guide for this latent, or one from complete data: `guide z ~ Normal(encode(x))`",
+        "Guides of latents with moving bounds",
+        "`latent b: real(0, 1 - a) ~ Uniform(0, 1 - a)`, `guide b ~ Uniform(0, 1)`",
+        "no guide for this latent: a family that fits is chosen",
     ),
     "GD904": ("Fitted models and Python functions", "`use p: real[D]`", "its equations, written"),
     "GD905": (
@@ -284,6 +329,12 @@ _LATER = {
         "Recursion along two sequences at once",
         "`observe y[t, s] ~ Normal(a * y[t-1] + b * y[s-1], 1)`",
         "`observe y[t, s] ~ Normal(a * y[t-1], 1)`, or one of the two as a plate",
+    ),
+    "GD921": (
+        "Variables that reach earlier entries of themselves and earlier steps, or have gaps",
+        "`observe x[t]: real[D] ~ Normal(f(x) + x[t-1], 1)`, `observe x[n]: real[D]? ~ "
+        "Normal(f(x), 1)`",
+        "`f(collect(x, t))[t]`, with a net over all steps; complete rows",
     ),
 }
 """What later versions run: what it is, an example, and what to write until then."""

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from gendsl.inference.training_words import energy_words, training_words
 from gendsl.ir import nodes as ir
 
 __all__ = [
     "Candidate",
     "Competence",
+    "Discrete",
     "GuideModel",
     "Marginal",
     "OptionValue",
@@ -83,6 +85,22 @@ class Marginal:
 
 
 @dataclass(frozen=True, slots=True)
+class Discrete:
+    """What is done with discrete latents under a guide.
+
+    Attributes:
+        ways: of each: "model", summed out of the model; "sum", summed out under its guide; drawn,
+            with the gradient "score", or a relaxed one, "straight_through" or "gumbel".
+    """
+
+    ways: tuple[tuple[str, str], ...] = ()
+
+    def of(self, *ways: str) -> tuple[str, ...]:
+        """The latents that are treated in one of these ways."""
+        return tuple(n for n, way in self.ways if way in ways)
+
+
+@dataclass(frozen=True, slots=True)
 class GuideModel:
     """A guide as a model of the latents given everything else.
 
@@ -92,12 +110,25 @@ class GuideModel:
         carried: latents whose law is that of their coordinates without bounds.
         words: how each latent is inferred.
         amortised: latents whose law is computed from data, row by row.
+        gaps: data that it uses and that may be missing there, and for each how many of its last
+            axes are one value.
+        discrete: what is done with latents that have finitely many values.
+        scattered: params that begin at random points, since equal units of a network would stay
+            equal.
     """
 
     model: ir.Model
     carried: frozenset[str]
     words: tuple[tuple[str, str], ...]
     amortised: frozenset[str]
+    gaps: tuple[tuple[str, int], ...] = ()
+    discrete: Discrete = Discrete()
+    scattered: frozenset[str] = frozenset()
+
+    @property
+    def completed(self) -> tuple[str, ...]:
+        """The observed variables of which it draws missing values, on which others depend."""
+        return tuple(v.name for v in self.model.of_role("observed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +151,9 @@ class Plan:
         notes: further remarks.
         evaluation: how the density was evaluated, once a fit has been made.
         guide: among which laws variational inference seeks the posterior.
+        by_steps: whether it is carried out by steps on batches of rows.
+        constant: of an energy that is learned, what its log Z depends on; else empty.
+        nets: the networks of an energy that is learned.
     """
 
     method: str | None
@@ -137,6 +171,19 @@ class Plan:
     treat: Mapping[str, str] = field(default_factory=dict)
     evaluation: str = ""
     guide: GuideModel | None = None
+    by_steps: bool = False
+    constant: str = ""
+    nets: tuple[str, ...] = ()
+
+    @property
+    def training(self) -> tuple[str, ...]:
+        """How long it learns, and which networks, where it learns by steps."""
+        if not self.by_steps or self.method is None:
+            return ()
+        if self.constant:
+            return tuple(energy_words(self.options, self.constant, self.nets))
+        guide = self.guide.model if self.guide is not None else None
+        return tuple(training_words(self.method, self.options, guide))
 
     def __str__(self) -> str:
         """As ``gendsl show --stage=plan`` prints it."""
@@ -145,6 +192,7 @@ class Plan:
             shown = ", ".join(f"{k}={v}" for k, v in self.options.items() if v is not None)
             lines.append(f"options: {shown}")
         lines += [f"  {name}: {what}" for name, what in self.treatment.items()]
+        lines += self.training
         if self.evaluation:
             lines.append(f"density: {self.evaluation}")
         if self.rewrites:

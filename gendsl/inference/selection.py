@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Literal
 
 from gendsl.diagnostics import CompileError, Diagnostic, Label, nearest
 from gendsl.graph.conjugacy import integrable
 from gendsl.graph.facts import Facts, derive_facts
 from gendsl.inference.algorithms import ALGORITHMS
+from gendsl.inference.algorithms.energies import energy_notes, shown
 from gendsl.inference.algorithms.spec import AlgorithmSpec
-from gendsl.inference.guiding import Unguided, guide_model
+from gendsl.inference.discrete import Unguided, guided_plan, treat_discrete
+from gendsl.inference.flowing import flow_notes, flow_words
+from gendsl.inference.guiding import guide_model
 from gendsl.inference.plan import (
     Candidate,
     Competence,
@@ -23,6 +27,7 @@ from gendsl.inference.plan import (
 from gendsl.inference.rewrites import integrating, noncentring, summing
 from gendsl.inference.treatments import Treatments, verified
 from gendsl.ir import nodes as ir
+from gendsl.ir.blocks import blocks_of
 from gendsl.library.methods import LATER, METHODS, MethodSpec
 
 __all__ = ["make_plan", "method_options"]
@@ -50,8 +55,9 @@ def make_plan(
     asked_of = verified(treat or {}, model, facts)
     facts = replace(facts, integrable=integrable(model, asked_of.sampled(facts)))
     asked_of.refused(facts.integrable, model)
-    guide, missing = _guide(model, facts)
-    rated = [(a, _able(a, a.rate(facts), missing)) for a in ALGORITHMS.values()]
+    guide, missing = _guide(model, facts, options or {})
+    rated = [(a, _able(a, a.rate(facts), missing, facts)) for a in ALGORITHMS.values()]
+    rated = [(a, _by_length(a, r, model, facts)) for a, r in rated]
     rated.sort(key=lambda ar: (-ar[1].competence, ar[1].cost, ar[0].name))
     candidates = tuple(Candidate(a.name, a.method.title, r) for a, r in rated)
     asked = request or (model.infer.method if model.infer is not None else None)
@@ -79,28 +85,53 @@ def make_plan(
     filled, unused = _filled(model, chosen, options or {}, requested=asked is not None)
     plan = _plan(model, facts, chosen, candidates, filled, asked_of, requested=asked is not None)
     if guide is not None and chosen.guides:
-        plan = replace(plan, guide=guide, treatment={**plan.treatment, **dict(guide.words)})
+        plan = guided_plan(plan, model, guide, facts)
     if not unused:
         return plan
     note = f"{', '.join(f'`{n}`' for n in unused)}: {chosen.name} has no use for it"
     return replace(plan, notes=(*plan.notes, note))
 
 
-def _guide(model: ir.Model, facts: Facts) -> tuple[GuideModel | None, str]:
+def _guide(
+    model: ir.Model, facts: Facts, options: Mapping[str, OptionValue]
+) -> tuple[GuideModel | None, str]:
     """The guide of a model; None, and why there is none, where a latent has no automatic one."""
-    if facts.finite or facts.energies or facts.undirected:
+    if facts.chains or facts.energies or facts.undirected:
         return None, ""  # methods that need a guide refuse these by themselves
+    asked = {**dict(model.infer.options if model.infer is not None else ()), **options}
+    way, bound = str(asked.get("discrete") or "auto"), str(asked.get("bound") or "elbo")
     try:
-        return guide_model(model, facts.continuous), ""
+        discrete = treat_discrete(model, facts, way, bound)
+        gone = discrete.of("model")
+        latents = tuple(n for n in (*facts.continuous, *facts.finite) if n not in gone)
+        guide = guide_model(model, latents, full=asked.get("family") == "full")
+        return replace(guide, discrete=discrete), ""
     except Unguided as reason:
         return None, str(reason)
 
 
-def _able(algorithm: AlgorithmSpec, rating: Rating, missing: str) -> Rating:
-    """A rating, where the reason `missing` says why a guide that is needed cannot be had."""
+def _able(algorithm: AlgorithmSpec, rating: Rating, missing: str, facts: Facts) -> Rating:
+    """A rating, where the reason `missing` says why a guide that is needed cannot be had.
+
+    Only who accounts for the constants of energies may learn what they depend on.
+    """
+    if facts.owed and not algorithm.accounts:
+        why = f"log Z depends on {shown(facts.owed[0])}, and it would leave that out"
+        return Rating(Competence.INCOMPATIBLE, why)
     if algorithm.guides and missing and rating.competence is not Competence.INCOMPATIBLE:
         return Rating(Competence.INCOMPATIBLE, missing)
     return rating
+
+
+def _by_length(algorithm: AlgorithmSpec, rating: Rating, model: ir.Model, facts: Facts) -> Rating:
+    """A rating, where steps of a ragged sequence are absent: who goes by steps leaves them out."""
+    ragged = next((a.name for a in model.axes if a.lengths is not None), None)
+    by_steps = algorithm.method.learns and (algorithm.guides or bool(facts.nets))
+    if ragged is None or by_steps or rating.competence is Competence.INCOMPATIBLE:
+        return rating
+    return Rating(
+        Competence.INCOMPATIBLE, f"`{ragged}` is ragged, which takes learning by steps (`svi`)"
+    )
 
 
 def _filled(
@@ -112,7 +143,15 @@ def _filled(
     if not requested and chosen.integrates and not chosen.samples:
         unused = tuple(n for n, v in options.items() if _of_sampling(n, v, chosen.method, model))
     own = {n: v for n, v in options.items() if n not in unused}
-    return method_options(chosen.method, {**given, **own}, model), unused
+    method = chosen.method.suited(_kind(model))
+    return method_options(method, {**given, **own}, model), unused
+
+
+def _kind(model: ir.Model) -> Literal["nets", "params", "energies"]:
+    """Which options a model has, where a method has several sets of them."""
+    if any(block.learned for block in blocks_of(model)):
+        return "energies"
+    return "nets" if model.nets else "params"
 
 
 def _of_sampling(name: str, value: object, chosen: MethodSpec, model: ir.Model) -> bool:
@@ -138,6 +177,8 @@ def _plan(
     *,
     requested: bool,
 ) -> Plan:
+    units = tuple(n for block in facts.owed for n in block.units)
+    facts = replace(facts, finite=tuple(n for n in facts.finite if n not in units))
     marginals = _marginals(facts) if chosen.integrates else ()
     if chosen.samples and _covered(facts, marginals):
         marginals = ()  # asked to sample where nothing would be left
@@ -150,9 +191,9 @@ def _plan(
     treatment |= dict.fromkeys(gone, "integrated out exactly, and recovered afterwards")
     treatment |= dict.fromkeys(facts.finite, "summed out exactly, and recovered afterwards")
     treatment |= dict.fromkeys((*facts.params, *facts.nets), "learned as a point")
-    notes = tuple(
-        f"the density of `{n}` is known up to a constant only" for n in facts.unnormalised
-    )
+    treatment |= dict.fromkeys(units, "summed out of the energy, in which no two units meet")
+    treatment |= flow_words(model)
+    notes = (*_remarks(facts, chosen, options), *flow_notes(model))
     return Plan(
         chosen.name,
         chosen.method.answer,
@@ -167,7 +208,25 @@ def _plan(
         tuple(n for n in facts.correlated if n in noncentred),
         marginals,
         dict(treatments.asked),
+        by_steps=chosen.method.learns and (chosen.guides or bool(facts.nets) or bool(facts.owed)),
+        constant=shown(facts.owed[0]) if facts.owed else "",
+        nets=facts.owed[0].block.nets if facts.owed else (),
     )
+
+
+def _remarks(
+    facts: Facts, chosen: AlgorithmSpec, options: Mapping[str, OptionValue]
+) -> Iterator[str]:
+    """What else is to be said of a plan."""
+    for name in facts.unnormalised:
+        yield f"the density of `{name}` is known up to a constant only"
+    yield from energy_notes(facts, chosen.name, options)
+    if chosen.name == "mle" and options.get("held_out"):
+        share = 100 * float(options["held_out"] or 0)
+        yield (
+            f"{share:g} % of the rows are held out: the weights are those that suit them best, "
+            "and training ends when no better ones are found; `held_out = 0` learns from all rows"
+        )
 
 
 def _marginals(facts: Facts) -> tuple[Marginal, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Literal
 
@@ -16,6 +16,8 @@ class OptionSpec:
 
     Attributes:
         number: the option that a number in brackets behind a word sets, as in ``iwae(5)``.
+        of: whether it is about all models, those with networks, those with energies whose log Z is
+            owed, or others with params.
     """
 
     name: str
@@ -26,6 +28,7 @@ class OptionSpec:
     meaning: str
     words: tuple[str, ...] = ()
     number: str = ""
+    of: Literal["all", "nets", "params", "energies"] = "all"
 
     @property
     def integer(self) -> bool:
@@ -78,12 +81,17 @@ class MethodSpec:
         """The option called `name`, if there is one."""
         return next((o for o in self.options if o.name == name), None)
 
+    def suited(self, of: Literal["nets", "params", "energies"]) -> MethodSpec:
+        """The same with the options that models of a kind have."""
+        kinds = ("all", of)
+        return replace(self, options=tuple(o for o in self.options if o.of in kinds))
+
 
 _SEED = OptionSpec("seed", None, "whole", 0, 2**32 - 1, "seed of the random numbers")
 
 
 def _words(
-    name: str, default: str, words: tuple[str, ...], meaning: str, number: str = ""
+    name: str, default: str | None, words: tuple[str, ...], meaning: str, number: str = ""
 ) -> OptionSpec:
     return OptionSpec(name, default, "word", 0, 0, meaning, words, number)
 
@@ -100,14 +108,30 @@ _TRAINING = (
     ),
     _words("optimiser", "adam", ("adam", "adamw", "sgd", "rmsprop", "adamax"), "of the params"),
     _words("schedule", "constant", ("constant", "linear", "cosine"), "of the learning rate"),
+    OptionSpec("weight_decay", None, "real", 0.0, 1e6, "of the optimiser; its own by default"),
     OptionSpec("clip_norm", None, "real", 1e-8, 1e8, "the longest gradient that is not cut"),
     OptionSpec("average", None, "real", 0.0, 0.999999, "decay of the average of the params"),
     OptionSpec("held_out", None, "real", 0.0, 0.9, "share of rows held out to stop early"),
     OptionSpec(
-        "patience", 10, "whole", 1, 10**6, "epochs without progress on them before the end"
+        "patience", None, "whole", 1, 10**6, "epochs without progress on them; 10 by default"
     ),
 )
 """Options of methods that learn by steps on batches of rows."""
+
+_FALLING = tuple(replace(o, default="linear") if o.name == "schedule" else o for o in _TRAINING)
+"""Those of methods whose gradients are noisy to the end."""
+
+_LIKELIHOOD: Mapping[str, OptionSpec] = {
+    o.name: o
+    for o in (
+        _words("optimiser", "adamw", ("adam", "adamw", "sgd", "rmsprop", "adamax"), "of the nets"),
+        OptionSpec("epochs", None, "whole", 1, 10**7, "passes at most; 1000, or 100 to the end"),
+        OptionSpec("weight_decay", None, "real", 0.0, 1e6, "of the optimiser; 0.1 of `adamw`"),
+        OptionSpec("held_out", 0.1, "real", 0.0, 0.9, "share of rows held out to stop early"),
+        OptionSpec("patience", 20, "whole", 1, 10**6, "epochs without progress on them"),
+    )
+}
+"""Those of maximum likelihood that have other defaults: networks would learn the rows by heart."""
 
 METHODS: Mapping[str, MethodSpec] = {
     spec.name: spec
@@ -159,6 +183,19 @@ METHODS: Mapping[str, MethodSpec] = {
                 ),
                 _words("gradient", "total", ("total", "path", "doubly"), "how it is estimated"),
                 OptionSpec("particles", None, "whole", 1, 10**6, "draws of the latents a step"),
+                _words(
+                    "family",
+                    None,
+                    ("diagonal", "full"),
+                    "covariance of the normal laws of automatic guides; diagonal by default",
+                ),
+                _words(
+                    "discrete",
+                    "auto",
+                    ("auto", "sum", "score", "straight_through", "gumbel"),
+                    "what is done with discrete latents",
+                ),
+                OptionSpec("temperature", None, "real", 0.01, 100.0, "of draws by `gumbel`; 0.5"),
                 OptionSpec("kl_warmup", None, "whole", 0, 10**6, "epochs in which the KL grows"),
                 OptionSpec("beta", 1.0, "real", 0.0, 1e6, "weight of the KL"),
                 OptionSpec("kl_cycles", None, "whole", 1, 10**6, "how often it grows so"),
@@ -174,7 +211,28 @@ METHODS: Mapping[str, MethodSpec] = {
                     1e6,
                     "weight of what ties units",
                 ),
-                OptionSpec("alpha", 0.5, "real", -10.0, 10.0, "order of Renyi's bound"),
+                _words(
+                    "codebook",
+                    None,
+                    ("gradient", "ema"),
+                    "how it learns: by the gradient of a term, the default, or as moving averages",
+                ),
+                OptionSpec("ema_decay", None, "real", 0.0, 0.999999, "of these averages; 0.99"),
+                OptionSpec(
+                    "commitment", None, "real", 0.0, 1e6, "weight of vectors being near; 0.25"
+                ),
+                OptionSpec(
+                    "restart", None, "real", 0.0, 1e9, "members taken less often a step begin anew"
+                ),
+                OptionSpec(
+                    "supervision",
+                    None,
+                    "real",
+                    0.0,
+                    1e6,
+                    "weight of log q of known labels, of which others are missing; 1",
+                ),
+                OptionSpec("alpha", None, "real", -10.0, 10.0, "order of Renyi's bound; 0.5"),
                 OptionSpec("draws", 1000, "whole", 1, 10**7, "draws from the guide to report"),
                 _SEED,
             ),
@@ -184,8 +242,80 @@ METHODS: Mapping[str, MethodSpec] = {
         MethodSpec(
             "mle",
             "maximum likelihood",
-            (OptionSpec("steps", 2000, "whole", 1, 10**7, "iterations at most"), _SEED),
-            "a point estimate of the params",
+            (
+                OptionSpec(
+                    "steps", 2000, "whole", 1, 10**7, "iterations at most, of params", of="params"
+                ),
+                *(replace(_LIKELIHOOD.get(o.name, o), of="nets") for o in _TRAINING),
+                *(replace(o, of="energies") for o in _TRAINING),
+                _SEED,
+            ),
+            "params and networks at the maximum of the likelihood",
+            learns=True,
+        ),
+        MethodSpec(
+            "contrastive_divergence",
+            "contrastive divergence",
+            (
+                *_FALLING,
+                _words(
+                    "start",
+                    "chains",
+                    ("chains", "data"),
+                    "where samples begin: at those of the step before (persistent), or the data",
+                ),
+                OptionSpec("sweeps", 1, "whole", 1, 10**6, "of the chains, each step"),
+                OptionSpec("chains", None, "whole", 1, 10**7, "persistent ones; 100 by default"),
+                OptionSpec(
+                    "anew", None, "real", 0.0, 1.0, "share of chains that begin anew each step"
+                ),
+                _words(
+                    "sampler",
+                    None,
+                    ("langevin", "adjusted_langevin", "hmc"),
+                    "of numbers; langevin by default; bits have Gibbs",
+                ),
+                OptionSpec("step", None, "real", 1e-12, 1e6, "of that sampler; 0.01"),
+                _SEED,
+            ),
+            "params and networks by a gradient of the likelihood that chains estimate",
+            learns=True,
+        ),
+        MethodSpec(
+            "score_matching",
+            "score matching",
+            (
+                *_FALLING,
+                _words(
+                    "kind",
+                    None,
+                    ("exact", "sliced", "finite_difference", "denoising"),
+                    "how; exact up to 32 numbers a row, else sliced",
+                ),
+                OptionSpec("sigma", None, "real", 1e-12, 1e6, "noise of denoising; 0.1"),
+                OptionSpec("directions", None, "whole", 1, 10**6, "of sliced; 1"),
+                _SEED,
+            ),
+            "params and networks whose score is nearest to the data's",
+            learns=True,
+        ),
+        MethodSpec(
+            "noise_contrastive",
+            "noise-contrastive estimation",
+            (
+                *_FALLING,
+                OptionSpec("ratio", 1, "whole", 1, 10**4, "draws of noise for each row"),
+                _SEED,
+            ),
+            "params, networks and log Z, by telling data from noise",
+            learns=True,
+        ),
+        MethodSpec(
+            "ratio_matching",
+            "ratio matching",
+            (*_FALLING, _SEED),
+            "params and networks whose odds of each bit are nearest to the data's",
+            learns=True,
         ),
         MethodSpec(
             "map",
@@ -213,7 +343,5 @@ LATER: Mapping[str, str] = {
     "chees": "ChEES-HMC",
     "adversarial": "adversarial training",
     "npe": "neural posterior estimation",
-    "score_matching": "score matching",
-    "contrastive_divergence": "contrastive divergence",
 }
 """Methods of the language that later versions bring."""

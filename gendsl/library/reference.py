@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gendsl.library.architectures import (
     ARCHITECTURES,
+    CAUSAL,
     CONVOLUTIONAL,
     DENSE,
     SEQUENCES,
@@ -45,6 +46,7 @@ from gendsl.library.functions import (
     VECTOR_FUNCTIONS,
 )
 from gendsl.library.functions.spec import FunctionSpec, Kind
+from gendsl.library.transform_reference import transform_page
 from gendsl.types import REAL, Interval
 
 __all__ = ["PAGES", "architecture_page", "distribution_page", "function_page", "main"]
@@ -217,6 +219,7 @@ _KINDS: Mapping[str, Sequence[ArchitectureSpec]] = {
     "Sets": SETS,
     "Sequences": SEQUENCES,
     "Images": CONVOLUTIONAL,
+    "Causal networks": CAUSAL,
 }
 
 _ARCHITECTURE_INTRODUCTION = """\
@@ -292,6 +295,7 @@ PAGES = {
     "architectures.md": architecture_page,
     "distributions.md": distribution_page,
     "functions.md": function_page,
+    "transforms.md": lambda: transform_page(_GENERATED),
 }
 """The files, and what writes each."""
 

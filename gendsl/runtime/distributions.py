@@ -13,7 +13,9 @@ from torch.distributions import Pareto as TorchPareto
 from torch.distributions import VonMises as TorchVonMises
 from torch.types import _size
 
+from gendsl.runtime.autoregressive import Autoregressive
 from gendsl.runtime.carrying import carried
+from gendsl.runtime.codebooks import nearest
 from gendsl.runtime.counts import DirichletMultinomial, Multinomial
 from gendsl.runtime.curves import (
     bspline,
@@ -23,7 +25,11 @@ from gendsl.runtime.curves import (
     interpolate,
     natural_spline,
 )
+from gendsl.runtime.discretized import DiscretizedLogistic
 from gendsl.runtime.fields import CAR, ICAR
+from gendsl.runtime.flows.checking import begin
+from gendsl.runtime.flows.dequantising import Dequantised
+from gendsl.runtime.flows.written import flow
 from gendsl.runtime.incomplete import (
     log_betainc,
     log_complement,
@@ -44,6 +50,7 @@ from gendsl.runtime.kernels import (
     white,
 )
 from gendsl.runtime.linear_algebra import eigenvectors, rank, solve, stick_breaking
+from gendsl.runtime.listing import listed
 from gendsl.runtime.manifolds import (
     OrderedBetween,
     cholesky_correlation,
@@ -56,9 +63,10 @@ from gendsl.runtime.matrices import LKJ, InverseWishart, LKJCholesky, MatrixNorm
 from gendsl.runtime.mixtures import Mixture, MixtureOver
 from gendsl.runtime.moving import FollowSupport
 from gendsl.runtime.narrowed import FlatOn, Ordered, Truncated
-from gendsl.runtime.nets.written import net
+from gendsl.runtime.nets.written import net, supplied
 from gendsl.runtime.odes import odeint
 from gendsl.runtime.ordinal import ordered_logistic, ordered_probit
+from gendsl.runtime.pinned import pinned
 from gendsl.runtime.products import product
 from gendsl.runtime.scalars import trigamma
 from gendsl.runtime.series import AR, GaussianRandomWalk
@@ -74,13 +82,14 @@ from gendsl.runtime.wrappers import Censored, Hurdle, ZeroInflated
 
 __all__ = [
     "AR",
-    "CAR",
-    "ICAR",
-    "LKJ",
     "AsymmetricLaplace",
+    "Autoregressive",
+    "CAR",
+    "Dequantised",
     "Censored",
     "DirichletMultinomial",
     "DiscreteUniform",
+    "DiscretizedLogistic",
     "ExGaussian",
     "Flat",
     "FlatBetween",
@@ -88,8 +97,10 @@ __all__ = [
     "FollowSupport",
     "GaussianRandomWalk",
     "Hurdle",
+    "ICAR",
     "InverseWishart",
     "Kumaraswamy",
+    "LKJ",
     "LKJCholesky",
     "MatrixNormal",
     "Mixture",
@@ -105,6 +116,7 @@ __all__ = [
     "Wald",
     "Wishart",
     "ZeroInflated",
+    "begin",
     "between",
     "bspline",
     "carried",
@@ -113,12 +125,14 @@ __all__ = [
     "correlation",
     "covariance",
     "eigenvectors",
+    "flow",
     "fourier",
     "gaussian_process",
     "hilbert_basis",
     "hilbert_frequencies",
     "interpolate",
     "linear_kernel",
+    "listed",
     "log_betainc",
     "log_complement",
     "log_gammainc",
@@ -127,11 +141,13 @@ __all__ = [
     "matern32",
     "matern52",
     "natural_spline",
+    "nearest",
     "net",
     "odeint",
     "ordered_logistic",
     "ordered_probit",
     "periodic",
+    "pinned",
     "product",
     "rank",
     "rational_quadratic",
@@ -139,6 +155,7 @@ __all__ = [
     "squared_exponential",
     "start_between",
     "stick_breaking",
+    "supplied",
     "trigamma",
     "unit_vector",
     "white",

@@ -42,6 +42,7 @@ from gendsl.runtime.tables import (
 __all__ = [
     "log_sum",
     "log_sum_of",
+    "log_sums_of",
     "marginals_from",
     "marginals_of",
     "recovered_values",
@@ -61,6 +62,13 @@ def log_sum_of(
 ) -> Tensor:
     """The log of the sum over all values of what was listed, of the product of `tables`."""
     return _Elimination(listed, sizes, list(tables)).run().value.sum()
+
+
+def log_sums_of(
+    listed: Mapping[str, Listed], sizes: Mapping[str, int], tables: Sequence[Table]
+) -> Table:
+    """The same for each place along the axes that are neither plates nor variables."""
+    return _Elimination(listed, sizes, list(tables)).run()
 
 
 def marginals_of(trace: Trace, every: EveryValue) -> dict[str, tuple[Listed, Tensor]]:

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.ir.blocks import blocks_of
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.chains import Job, sample_chains
 from gendsl.runtime.density import Density
 from gendsl.runtime.draws import Batch
+from gendsl.runtime.energies.fitting import fit_energy
 from gendsl.runtime.enumeration import enumerate_exactly
 from gendsl.runtime.marginal import NotIntegrable, log_marginal, recover
 from gendsl.runtime.moving import FollowSupport
@@ -160,6 +162,14 @@ def _point(setting: Setting) -> Outcome:
     return Outcome("point", groups, {}, attrs)
 
 
+def _likelihood(setting: Setting) -> Outcome:
+    """Params alone at once, networks and energies by steps."""
+    if any(block.learned for block in blocks_of(setting.compiled.checked.ir)):
+        return fit_energy(setting)
+    by_steps = setting.compiled.plan.by_steps
+    return fit_variationally(setting) if by_steps else _point(setting)
+
+
 def _exact(setting: Setting) -> Outcome:
     """Independent draws where everything is integrated out, and the log evidence."""
     draws, marginals = int(setting.option("draws")), setting.compiled.plan.marginals
@@ -214,7 +224,11 @@ ENGINES: Mapping[str, Callable[[Setting], Outcome]] = {
     "enumeration": _enumeration,
     "exact": _exact,
     "svi": fit_variationally,
-    "mle": _point,
+    "mle": _likelihood,
     "map": _point,
+    "contrastive_divergence": fit_energy,
+    "score_matching": fit_energy,
+    "noise_contrastive": fit_energy,
+    "ratio_matching": fit_energy,
 }
 """The engine of every method in `gendsl.library.methods`."""

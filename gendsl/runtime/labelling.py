@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from gendsl.ir import nodes as ir
 from gendsl.ir.traversal import fixed_lets
 from gendsl.runtime.data import BoundData
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior", "supports_of"]
+__all__ = ["axes_of", "coords_of", "data_groups", "sorted_posterior", "supports_of", "up_to_ends"]
 
 
 def axes_of(model: ir.Model) -> dict[str, tuple[str, ...]]:
@@ -90,6 +91,22 @@ MANY = 20
 
 def _entries(draws: np.ndarray) -> int:
     return int(np.prod(draws.shape[2:], dtype=np.int64))
+
+
+def up_to_ends(tree: xr.DataTree, model: ir.Model, bound: BoundData) -> xr.DataTree:
+    """The same results with NaN at the steps that ragged sequences do not have."""
+    for axis in model.axes:
+        if axis.lengths is None or axis.lengths not in bound.values:
+            continue
+        lengths = np.asarray(bound.values[axis.lengths])
+        there = xr.DataArray(
+            np.arange(bound.sizes[axis.name]) < lengths[:, None], dims=(axis.owner, axis.name)
+        )
+        for group in tree.subtree:
+            for name, array in group.data_vars.items():
+                if {axis.owner, axis.name} <= {*array.dims} and not bool(there.all()):
+                    group[str(name)] = array.where(there).transpose(*array.dims)
+    return tree
 
 
 def data_groups(model: ir.Model, bound: BoundData) -> dict[str, dict[str, np.ndarray]]:

@@ -289,9 +289,16 @@ def _entrywise(entry: transforms.Transform) -> transforms.Transform:
     return transforms.IndependentTransform(entry, 1)
 
 
+def _to_factor(constraint: constraints.Constraint) -> transforms.Transform:
+    """To a triangle with a positive diagonal; for params, which need no Jacobian."""
+    del constraint
+    return transforms.LowerCholeskyTransform()
+
+
 biject_to.register(_ZeroSum, _ToZeroSum)
 biject_to.register(_UnitVector, _ToUnitVector)
 biject_to.register(_Covariance, _ToCovariance)
 biject_to.register(_Correlation, _ToCorrelation)
 biject_to.register(_CorrelationFactor, _ToCorrelationFactor)
 biject_to.register(OrderedBetween, _ordered_between)
+biject_to.register(constraints.lower_cholesky, _to_factor)

@@ -65,6 +65,9 @@ def _sites(
     values: dict[str, Tensor] = {}
     for site, draws in raw.items():
         event = event_rank(executable.model, site)
+        owner = site.removesuffix("_missing")
+        if owner in executable.program.completed:
+            event = len(executable.model.variable(owner).type.event)
         values[site] = batch.padded(torch.as_tensor(draws), event)
     return values
 
@@ -79,6 +82,7 @@ def complete(
     without: frozenset[str] = frozenset(),
     centredness: Mapping[str, Tensor] | None = None,
     params: Mapping[str, Tensor] | None = None,
+    count: int | None = None,
 ) -> Arrays:
     """The posterior of every latent, imputed entry and let, from draws of the sampled sites.
 
@@ -91,11 +95,12 @@ def complete(
         without: lets that are not wanted.
         centredness: of the standard variables that are centred in part.
         params: values of params, as the program holds them.
+        count: how many draws there are; by default as `raw` has.
     """
     model = executable.model
     names = [v.name for v in model.of_role("latent", "let") if v.name not in without]
     batch = Batch(executable, noncentred, followers(model), centredness or {})
-    count = len(next(iter(raw.values())))
+    count = len(next(iter(raw.values()))) if count is None else count
     parts: list[Arrays] = []
     torch.manual_seed(seed)
     for piece in chunks(count, 2 * batch.width()):
@@ -120,13 +125,20 @@ def _imputed(batch: Batch, trace: Trace, count: int) -> Arrays:
         if site not in trace.nodes or known is None:
             continue
         variable, value = batch.executable.model.variable(name), _value(trace, site)
-        if not is_discrete(variable.type.support):
+        if not _is_whole(batch, variable):
             value = _placed(batch, variable, value, ~known)
         natural = batch.natural(variable, value, count)
         entries = _array(natural[:, ~known])
         whole = is_discrete(variable.type.support)
         found[site] = entries.astype(np.int64) if whole else entries
     return found
+
+
+def _is_whole(batch: Batch, variable: ir.Variable) -> bool:
+    """Whether the site of missing values has a place for known ones too."""
+    return is_discrete(variable.type.support) or (
+        variable.name in batch.executable.program.completed
+    )
 
 
 def _placed(batch: Batch, variable: ir.Variable, entries: Tensor, gaps: Tensor) -> Tensor:
@@ -163,7 +175,7 @@ def _entries(batch: Batch, variable: ir.Variable, entries: Tensor, gaps: Tensor)
     tied, count = tied_axes(variable), entries.shape[0]
     own = entries.shape[entries.dim() - tied :]
     given = batch.executable.arguments[dict(batch.executable.program.observed)[variable.name]]
-    if is_discrete(variable.type.support):
+    if _is_whole(batch, variable):
         whole = given.expand(count, *given.shape).clone()
         whole[:, gaps] = entries.to(whole.dtype)
         return batch.batched(variable, whole)

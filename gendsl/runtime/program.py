@@ -17,7 +17,7 @@ from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.emit.program import Program
 from gendsl.ir import nodes as ir
 from gendsl.runtime import distributions as runtime_distributions
-from gendsl.runtime.data import BoundData
+from gendsl.runtime.data import BoundData, RowStream
 from gendsl.runtime.plates import PRIMITIVES
 from gendsl.types import Index
 
@@ -34,6 +34,7 @@ class Executable:
         function: the Pyro model.
         arguments: sizes, inputs, observed values and masks of known entries.
         sizes: the size of every axis.
+        stream: rows that are read in batches, which are not among the arguments.
     """
 
     program: Program
@@ -41,6 +42,7 @@ class Executable:
     function: Callable[..., None]
     arguments: Mapping[str, Any]
     sizes: Mapping[str, int]
+    stream: RowStream | None = None
 
     @property
     def nesting(self) -> int:
@@ -74,11 +76,13 @@ def load_program(
     model: ir.Model,
     primitives: SimpleNamespace = PRIMITIVES,
     name: Literal["model", "guide"] = "model",
+    wrapped: Mapping[str, Callable[[Callable[..., Any]], Callable[..., Any]]] | None = None,
 ) -> Callable[..., None]:
     """The function `model` of an emitted program, or its `guide`.
 
-    What stands for `pyro` in it are `primitives`. Its code positions are those of the model text,
-    so that a traceback names its lines.
+    What stands for `pyro` in it are `primitives`; the helpers of its prelude that are named in
+    `wrapped` are replaced by what these make of them. Its code positions are those of the model
+    text, so that a traceback names its lines.
     """
     namespace: dict[str, Any] = {
         "math": math,
@@ -90,6 +94,9 @@ def load_program(
         "__name__": "gendsl_program",
     }
     exec(compile(program.prelude, "<gendsl prelude>", "exec"), namespace)
+    for helper, wrap in (wrapped or {}).items():
+        if helper in namespace:
+            namespace[helper] = wrap(namespace[helper])
     tree = program.tree if name == "model" else program.guide
     assert tree is not None
     exec(compile(tree, model.source.name, "exec"), namespace)
@@ -138,7 +145,8 @@ def executable(
         if nets is None:
             raise _untrained(model)
         arguments[program.nets] = dict(nets)
-    return Executable(program, model, load_program(program, model), arguments, dict(bound.sizes))
+    function = load_program(program, model)
+    return Executable(program, model, function, arguments, dict(bound.sizes), bound.stream)
 
 
 def _untrained(model: ir.Model) -> DataError:

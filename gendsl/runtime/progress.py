@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Literal, Self, TextIO
+from typing import Literal, TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from gendsl.runtime.bars import REDRAW, Bars
 
 __all__ = ["ChainProgress", "Phase"]
 
 Phase = Literal["warmup", "sampling"]
-
-REDRAW = 0.1
-"""Seconds between two updates of a bar."""
-
-LINE_SECONDS = 30.0
-LINE_SHARE = 0.1
-"""Where bars cannot be drawn: a line no sooner than after this much time and progress."""
 
 
 @dataclass(slots=True)
@@ -39,11 +24,10 @@ class _Chain:
     task: TaskID | None = None
 
 
-class ChainProgress:
+class ChainProgress(Bars):
     """A bar a chain on a terminal; elsewhere a line now and then, and none on short runs.
 
-    Leaving the context, by an exception or an interrupt too, restores the terminal. Updates may
-    come from several threads.
+    Updates may come from several threads.
 
     Example:
         >>> with ChainProgress(chains=2, enabled=False) as progress:
@@ -58,43 +42,17 @@ class ChainProgress:
             enabled: False to print nothing at all.
             stream: where to print; standard error by default.
         """
-        self._stream = stream if stream is not None else sys.stderr
-        self._enabled = enabled
-        self._bars: Progress | None = None
+        super().__init__(
+            TextColumn("chain {task.fields[chain]}"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[phase]:<8}"),
+            TextColumn("step {task.fields[step]}"),
+            TextColumn("{task.fields[divergent]}"),
+            enabled=enabled,
+            stream=stream,
+        )
         self._chains = [_Chain() for _ in range(chains)]
-        self._line_at = time.monotonic()
-        self._line_share = 0.0
-
-    def __enter__(self) -> Self:
-        """Draw the bars."""
-        self._line_at = time.monotonic()
-        if self._enabled and self._stream.isatty():
-            console = Console(file=self._stream)
-            self._bars = Progress(
-                TextColumn("chain {task.fields[chain]}"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[phase]:<8}"),
-                TextColumn("step {task.fields[step]}"),
-                TextColumn("{task.fields[divergent]}"),
-                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-                console=console,
-                expand=True,
-                redirect_stdout=False,
-            )
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the last state on the screen and restore the terminal."""
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
 
     def update(
         self,
@@ -115,7 +73,7 @@ class ChainProgress:
             step_size: the sampler's present step size.
             divergences: how many transitions diverged since the warm-up.
         """
-        if not self._enabled:
+        if not self.enabled:
             return
         state, now = self._chains[chain], time.monotonic()
         done = iteration >= total
@@ -123,11 +81,11 @@ class ChainProgress:
         state.divergences = divergences
         changed = phase != state.phase
         state.phase = phase
-        if self._bars is None:
-            self._write_line(now)
+        if self.bars is None:
+            self._write_line()
         elif done or changed or now - state.drawn >= REDRAW:
             state.drawn = now
-            self._draw(self._bars, chain, iteration, total, step_size)
+            self._draw(self.bars, chain, iteration, total, step_size)
 
     def _draw(
         self, bars: Progress, chain: int, iteration: int, total: int, step_size: float
@@ -147,13 +105,12 @@ class ChainProgress:
             divergent=divergent,
         )
 
-    def _write_line(self, now: float) -> None:
+    def _write_line(self) -> None:
         share = sum(c.share for c in self._chains) / max(1, len(self._chains))
-        if now - self._line_at < LINE_SECONDS or share - self._line_share < LINE_SHARE:
+        if not self.line_due(share):
             return
-        self._line_at, self._line_share = now, share
         divergent = sum(c.divergences for c in self._chains)
         warming = sum(c.phase == "warmup" for c in self._chains)
         about = f", {warming} of {len(self._chains)} chains in warm-up" if warming else ""
         about += f", {divergent} divergent transitions" if divergent else ""
-        print(f"gendsl: {100 * share:.0f} % done{about}", file=self._stream, flush=True)
+        self.say(f"{100 * share:.0f} % done{about}")

@@ -13,7 +13,6 @@ from gendsl.compiler import Compiled
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.graph.facts import derive_facts
 from gendsl.ir import nodes as ir
-from gendsl.library.methods import METHODS
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.engines import ENGINES
@@ -24,12 +23,14 @@ from gendsl.runtime.labelling import (
     data_groups,
     sorted_posterior,
     supports_of,
+    up_to_ends,
 )
 from gendsl.runtime.outcome import Outcome, Setting
 from gendsl.runtime.program import executable
 from gendsl.runtime.results import build_tree
 from gendsl.runtime.variational.fitting import learned_for
 from gendsl.runtime.variational.learned import Learned
+from gendsl.runtime.variational.probing import supplied_nets
 
 __all__ = ["FitSettings", "run_engine"]
 
@@ -60,9 +61,14 @@ class FitSettings:
 
 
 def run_engine(
-    compiled: Compiled, bound: BoundData, settings: FitSettings
+    compiled: Compiled,
+    bound: BoundData,
+    settings: FitSettings,
+    modules: Mapping[str, object] | None = None,
 ) -> tuple[Compiled, xr.DataTree, Learned | None]:
     """Run the plan's engine and label what it gives.
+
+    `modules` are those of nets that come from Python.
 
     Returns:
         The model with the plan that was carried out, the results, and what was learned by steps.
@@ -73,9 +79,11 @@ def run_engine(
     dtype, device = resolve_dtype(settings.dtype), resolve_device(settings.device)
     with in_words(model):
         with tensors(dtype, device, settings.seed):
-            learned = (
-                learned_for(plan, model, bound.sizes) if METHODS[plan.method].learns else None
-            )
+            learned = None
+            if plan.by_steps:
+                learned = learned_for(plan, model, bound.sizes, modules)
+            elif modules:
+                supplied_nets(model.nets, modules, bound.sizes, model.source)
             nets = learned.nets if learned is not None else None
             ready = executable(compiled.program, model, bound, dtype, device, nets=nets)
         setting = Setting(
@@ -116,6 +124,7 @@ def _labelled(compiled: Compiled, bound: BoundData, outcome: Outcome, seed: int)
         supports=supports_of(model),
         derived=frozenset(v.name for v in model.of_role("let")),
     )
+    tree = up_to_ends(tree, model, bound)
     if outcome.history is not None:
         course = {n: ("epoch", v) for n, v in outcome.history.items()}
         epochs = np.arange(1, 1 + len(next(iter(outcome.history.values()))))

@@ -18,9 +18,10 @@ from rich.text import Text
 
 from gendsl.diagnostics import DataError, Diagnostic, nearest
 from gendsl.runtime.diagnosis import diagnose, entry_labels, sampler_facts
+from gendsl.runtime.energies.judging import energy_caption, judge_energy
 from gendsl.runtime.results import ESTIMATE, EXACT, SAMPLE_DIMS, STANDARD_ERROR
 from gendsl.runtime.summary_text import format_cells
-from gendsl.runtime.variational.judging import judge_variational
+from gendsl.runtime.variational.judging import in_bounds, judge_variational
 from gendsl.runtime.verdict import Verdict, judge_draws, judge_exact, judge_point
 
 __all__ = ["Kind", "Summary", "summarise"]
@@ -64,7 +65,7 @@ class Summary:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
-            for row in rows
+            for row in (rows if cells else ())
         ]
         return "\n".join(
             [self.caption, "", *lines, *([more] if more else []), "", str(self.verdict)]
@@ -88,7 +89,8 @@ class Summary:
         reasons = Table.grid(padding=(0, 1))
         for sentence in self.verdict.sentences:
             reasons.add_row("  -", Text(sentence))
-        return Group(table, *notes, Text(), Text("verdict: ") + status, reasons)
+        shown = [table] if cells else []
+        return Group(*shown, *notes, Text(), Text("verdict: ") + status, reasons)
 
     def _repr_html_(self) -> str:
         """For notebooks."""
@@ -132,6 +134,10 @@ def summarise(
             return _summarise_probabilities(tree, var_names)
         case "exact":
             return _summarise_draws(tree, kind, var_names, ci_prob)
+        case "point" if "constant" in tree.attrs:
+            return _summarise_energy(tree, var_names, ci_prob)
+        case "point" if "objective" in tree.attrs:
+            return _summarise_likelihood(tree, var_names, ci_prob)
         case "point":
             return _summarise_point(tree, var_names, ci_prob)
         case "variational":
@@ -213,17 +219,73 @@ def _summarise_variational(
         for name, part in rows.groupby("variable", sort=False):
             renamed = part.rename(columns={"low": low, "high": high})
             frames[str(name)] = renamed[columns]
-    chosen = list(frames) if var_names is None else list(var_names)
+    of_rows = _of_rows(tree) if var_names is None else {}
+    chosen = [n for n in frames if n not in of_rows] if var_names is None else list(var_names)
     for name in chosen:
         if name not in frames:
             raise _refusal("GD811", f"the results have no variable {name!r}")
     table = pd.concat([frames[n] for n in chosen]) if chosen else pd.DataFrame(columns=columns)
     caption = (
         f"Approximate posterior{_method(tree)}: draws from the guide; the verdict says how "
-        f"near it is. mean, sd: on each quantity's own scale; {low}, {high}: ends of "
-        f"the equal-tailed {100 * ci_prob:g} % interval; params are points, without an sd."
+        f"near it is."
     )
+    if len(table):
+        caption += (
+            f" mean, sd: on each quantity's own scale; {low}, {high}: ends of "
+            f"the equal-tailed {100 * ci_prob:g} % interval; params are points, without an sd."
+        )
+    caption += "".join(f" {text}" for text in of_rows.values())
     return Summary("variational", table, caption, judge_variational(tree.attrs))
+
+
+ROWS = 20
+"""Of latents with a law for each of more rows than this, a sentence is said instead of a table."""
+
+
+def _of_rows(tree: xr.DataTree) -> dict[str, str]:
+    """A sentence for each variable that has a law for each of many rows."""
+    attrs = tree.attrs
+    plate, rows = attrs.get("rows_of"), int(attrs.get("rows", 0))
+    if plate is None or rows <= ROWS:
+        return {}
+    drawn = tree["posterior"].to_dataset() if "posterior" in tree.children else xr.Dataset()
+    names = {str(n) for n, a in drawn.data_vars.items() if plate in a.dims}
+    names |= {str(key).removeprefix("units ") for key in attrs if str(key).startswith("units ")}
+    found = {}
+    for name in sorted(names):
+        text = f"`{name}` has a law for each of {rows} rows of `{plate}`, which `fit.encode` gives"
+        if f"active {name}" in attrs:
+            text += f": {attrs[f'active {name}']} of {attrs[f'units {name}']} units are active"
+        if f"elbo kl.{name}" in attrs:
+            text += f", KL {float(attrs[f'elbo kl.{name}']):.4g} nats a row"
+        found[name] = f"{text}."
+    return found
+
+
+def _summarise_likelihood(
+    tree: xr.DataTree, var_names: Sequence[str] | None, ci_prob: float
+) -> Summary:
+    """Params and networks that were learned by steps on the likelihood."""
+    facts = in_bounds(tree.attrs)
+    shown = _summarise_variational(tree, var_names, ci_prob)
+    table = shown.table[["mean"]].rename(columns={"mean": "estimate"})
+    caption = (
+        f"Maximum likelihood{_method(tree)}: networks and params are points. Log likelihoods are "
+        + ("lower bounds" if "dequantised" in tree.attrs else "exact")
+        + ", in nats"
+    )
+    if "bits_per_dim" in tree.attrs:
+        caption += f"; of all rows {float(tree.attrs['bits_per_dim']):.4f} bits/dim"
+    return Summary("point", table, f"{caption}.", judge_variational(facts))
+
+
+def _summarise_energy(
+    tree: xr.DataTree, var_names: Sequence[str] | None, ci_prob: float
+) -> Summary:
+    """Params and networks of an energy, which were learned by steps."""
+    table = _summarise_variational(tree, var_names, ci_prob).table[["mean"]]
+    table = table.rename(columns={"mean": "estimate"})
+    return Summary("point", table, energy_caption(tree.attrs), judge_energy(tree.attrs))
 
 
 def _method(tree: xr.DataTree) -> str:

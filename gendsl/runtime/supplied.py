@@ -82,7 +82,12 @@ def _entries(
     shape = (int(bound.missing[variable.name].sum()), *_tied_shape(variable, bound))
     if array is None or array.shape != shape:
         return _wrong_value(variable, array, shape, name)
-    return unknown_sites(batch, {name: array[None]})[name][0].reshape(shape)
+    found = unknown_sites(batch, {name: array[None]})[name][0]
+    program = batch.executable.program
+    if variable.name not in program.completed:
+        return found.reshape(shape)
+    rank = program.layout.depth(variable.type.plates)
+    return found.reshape(found.shape[batch.executable.nesting - rank :])
 
 
 def _untold(name: str, variable: ir.Variable, bound: BoundData) -> Diagnostic:

@@ -274,6 +274,38 @@ DISCRETE = (
         density=r"-\log(h - l + 1)",
     ),
     DistributionSpec(
+        name="DiscretizedLogistic",
+        params=(
+            Parameter("loc", REAL, "centre", symbol="m"),
+            Parameter("scale", POSITIVE, "spread", symbol="s"),
+            Parameter("low", INTEGER, "smallest value", symbol="l"),
+            Parameter("high", INTEGER, "largest value", symbol="h"),
+        ),
+        forms=(
+            Form(
+                ("loc", "scale", "low", "high"),
+                "runtime.DiscretizedLogistic(loc, scale, low, high)",
+            ),
+        ),
+        support=_from_low_to_high,
+        discrete=True,
+        has_rsample=False,
+        has_cdf=True,
+        example={"loc": 3.2, "scale": 1.1, "low": 0, "high": 7},
+        summary=(
+            "A logistic number, rounded; what is beyond the smallest and the largest value counts "
+            "as these. Mixtures of it suit the brightness of pixels."
+        ),
+        density=(
+            r"\log(\sigma((x + \tfrac12 - m) / s) - \sigma((x - \tfrac12 - m) / s)),"
+            r" \quad \text{the ends } \pm\infty \text{ at } l \text{ and } h"
+        ),
+        references=(
+            "Salimans, Karpathy, Chen and Kingma (2017), PixelCNN++: improving the PixelCNN with "
+            "discretized logistic mixture likelihood and other modifications, ICLR",
+        ),
+    ),
+    DistributionSpec(
         name="OrderedLogistic",
         params=_ORDINAL,
         forms=(

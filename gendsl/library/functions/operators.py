@@ -87,8 +87,9 @@ OPERATOR_FUNCTIONS = (
         torch="torch.matmul(x, y)",
         by_rank=(
             ((1, 1), "torch.sum(x * y, -1)"),
-            ((2, 1), "torch.matmul(x, y.unsqueeze(-1)).squeeze(-1)"),
-            ((1, 2), "torch.matmul(x.unsqueeze(-2), y).squeeze(-2)"),
+            # `torch.matmul` would copy a matrix that all members of a plate share for each of them.
+            ((2, 1), "torch.einsum('...ij,...j->...i', x, y)"),
+            ((1, 2), "torch.einsum('...i,...ij->...j', x, y)"),
         ),
         operator="@",
         linear=(("x",), ("y",)),

@@ -2,83 +2,45 @@
 
 from __future__ import annotations
 
-import sys
-import time
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+from gendsl.runtime.bars import Bars
 
 __all__ = ["ReplicationProgress"]
 
-LINE_SECONDS = 30.0
 
-
-class ReplicationProgress:
+class ReplicationProgress(Bars):
     """One bar on a terminal; elsewhere a line now and then, and none on short runs."""
 
     def __init__(
         self, total: int, done: int, *, enabled: bool = True, stream: TextIO | None = None
     ) -> None:
         """Show `total` replications, `done` of them from an earlier run."""
-        self._stream = stream if stream is not None else sys.stderr
-        self._enabled, self._total, self._done = enabled, total, done
+        super().__init__(
+            TextColumn("replications"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[failed]}"),
+            enabled=enabled,
+            stream=stream,
+        )
+        self._total, self._done = total, done
         self._failed = 0
-        self._bars: Progress | None = None
-        self._task: TaskID | None = None
-        self._line_at = time.monotonic()
+        self._task = TaskID(0)
 
-    def __enter__(self) -> Self:
-        """Draw the bar."""
-        if self._enabled and self._stream.isatty():
-            self._bars = Progress(
-                TextColumn("replications"),
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TextColumn("{task.fields[failed]}"),
-                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-                console=Console(file=self._stream),
-                expand=True,
-                redirect_stdout=False,
-            )
-            self._task = self._bars.add_task(
-                "", total=self._total, completed=self._done, failed=""
-            )
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Leave the last state on the screen and restore the terminal."""
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+    def begin(self, bars: Progress) -> None:
+        """Add the bar."""
+        self._task = bars.add_task("", total=self._total, completed=self._done, failed="")
 
     def advance(self, *, failed: bool) -> None:
         """One more replication is done."""
         self._done += 1
         self._failed += failed
         told = f"{self._failed} failed" if self._failed else ""
-        now = time.monotonic()
-        if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=self._done, failed=told)
-        elif self._enabled and now - self._line_at >= LINE_SECONDS:
-            self._line_at = now
+        if self.bars is not None:
+            self.bars.update(self._task, completed=self._done, failed=told)
+        elif self.enabled and self.line_due(self._done / max(1, self._total)):
             rest = f", {told}" if told else ""
-            print(
-                f"gendsl: {self._done} of {self._total} replications done{rest}",
-                file=self._stream,
-                flush=True,
-            )
+            self.say(f"{self._done} of {self._total} replications done{rest}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import prod
 
 import numpy as np
@@ -15,15 +15,14 @@ from gendsl.runtime.objectives import Draw, evaluate
 from gendsl.runtime.outcome import KEPT, Groups, Outcome, Setting
 from gendsl.runtime.posterior import complete
 from gendsl.runtime.results import ESTIMATE
+from gendsl.runtime.variational.causal_nets import verify_orders
+from gendsl.runtime.variational.flowing import flow_facts
 from gendsl.runtime.variational.learned import Learned, built_nets
-from gendsl.runtime.variational.learning import (
-    CHUNK,
-    Inference,
-    Trained,
-    infer,
-    unvalidated,
-)
+from gendsl.runtime.variational.learning import Inference, Trained, infer, unvalidated
+from gendsl.runtime.variational.likelihood import likelihood_facts, likelihood_history
+from gendsl.runtime.variational.probing import remarks
 from gendsl.runtime.variational.quality import course, pareto_facts
+from gendsl.runtime.variational.quantising import code_facts
 from gendsl.runtime.variational.using import guide_draws, natural
 
 __all__ = ["fit_variationally", "learned_for"]
@@ -35,10 +34,17 @@ BOUND_ROWS = 10_000
 """The bound is that of so many rows at most, evenly spaced."""
 
 
-def learned_for(plan: Plan, model: ir.Model, sizes: Mapping[str, int]) -> Learned:
-    """Networks with new weights, of the model and of the guide."""
+def learned_for(
+    plan: Plan,
+    model: ir.Model,
+    sizes: Mapping[str, int],
+    given: Mapping[str, object] | None = None,
+) -> Learned:
+    """Networks with new weights, of the model and of the guide, and modules that are `given`."""
     nets = plan.guide.model.nets if plan.guide is not None else model.nets
-    return Learned(built_nets(nets, sizes, model.source))
+    built = built_nets(nets, sizes, model.source, given)
+    verify_orders(model, built)
+    return Learned(built)
 
 
 def fit_variationally(setting: Setting) -> Outcome:
@@ -63,22 +69,40 @@ def fit_variationally(setting: Setting) -> Outcome:
         attrs = _facts(trained)
         with unvalidated():
             attrs |= _bound(trained.inference)
+            rows = trained.inference.rows
+            attrs |= code_facts(trained.inference.light, rows, rows.at_a_time(1))
+            attrs |= flow_facts(trained.inference.light, rows, learned, model)
         groups, left_out = _groups(setting, trained.inference)
         with unvalidated():
             attrs |= pareto_facts(trained.inference)
-    notes = [trained.note] if trained.note else []
-    if left_out:
-        names = ", ".join(f"`{n}`" for n in left_out)
-        notes.append(f"{names}: too many entries to keep draws of; `fit.encode` gives them")
-    if notes:
-        attrs["note"] = "; ".join(notes)
+    notes = [trained.note, *remarks(learned.nets), _left_out(trained, left_out)]
+    if any(notes):
+        attrs["note"] = "; ".join(filter(None, notes))
+    kind, history = "variational", _history(trained)
+    if plan.method == "mle":
+        kind, history = "point", likelihood_history(history)
+        attrs = likelihood_facts(attrs, trained, model)
+    return Outcome(kind, groups, {}, attrs, learned=learned, history=history or None)
+
+
+def _left_out(trained: Trained, names: list[str]) -> str:
+    """What is said of latents of which no draws are kept."""
+    streamed = trained.inference.rows.stream is not None
+    why = "draws are not kept of rows that are read in batches"
+    why = why if streamed else "too many entries to keep draws of"
+    listed = ", ".join(f"`{n}`" for n in names)
+    return f"{listed}: {why}; `fit.encode` gives them" if names else ""
+
+
+def _history(trained: Trained) -> dict[str, np.ndarray]:
+    """The course of the training over epochs; scores are NaN where none were taken."""
     curves = trained.result.history
     history = {n: np.asarray(v) for n, v in curves.terms.items() if len(v)}
     for name, values in curves.scores.items() if history else ():
         whole = np.full(len(next(iter(history.values()))), np.nan)
         whole[np.asarray(curves.scored_at) - 1] = values
         history[f"held_out {name}"] = whole
-    return Outcome("variational", groups, {}, attrs, learned=learned, history=history or None)
+    return history
 
 
 def _facts(trained: Trained) -> dict[str, float | int | str]:
@@ -93,8 +117,12 @@ def _facts(trained: Trained) -> dict[str, float | int | str]:
         "skipped_steps": result.skipped,
         "training_seconds": result.seconds,
     }
+    guide = trained.plan.guide
+    relaxed = guide.discrete.of("straight_through", "gumbel") if guide is not None else ()
+    if relaxed:
+        found["biased"] = ", ".join(f"`{n}`" for n in relaxed)
     if trained.batch_size is not None:
-        found["batch_size"] = trained.batch_size
+        found["batch_size"], found["row_order"] = trained.batch_size, result.order
     if result.best_epoch is not None:
         found["best_epoch"] = result.best_epoch
     bounds = history.terms.get("bound", [])
@@ -107,7 +135,8 @@ def _bound(inference: Inference) -> dict[str, float | int | str]:
     """The evidence lower bound at the end, in nats, per row."""
     rows = inference.rows
     draws: list[Draw] = []
-    for arguments, count in rows.chunks(CHUNK, BOUND_ROWS):
+    size = rows.at_a_time(BOUND_PARTICLES * inference.light.times)
+    for arguments, count in rows.chunks(size, BOUND_ROWS):
 
         def draw(particles: int, given: object = arguments, count: int = count) -> object:
             return inference.light.sites(given, particles, count, rows.total)  # type: ignore[arg-type]
@@ -136,40 +165,53 @@ def _groups(setting: Setting, inference: Inference) -> tuple[Groups, list[str]]:
     model = compiled.checked.ir
     variables = {v.name: v for v in model.of_role("param")}
     params = inference.learned.values(tuple(variables))
-    shaped = {n: natural(inference, variables[n], v) for n, v in params.items()}
-    groups: Groups = {ESTIMATE: shaped}
-    draws = int(setting.option("draws"))
-    sizes = setting.executable.sizes
-    large = [
-        v.name
-        for v in model.of_role("latent", "let")
-        if draws * prod(sizes[a] for a in v.axes) * _entries(v, sizes) > KEPT
-    ]
-    latents = [v.name for v in model.of_role("latent")]
-    if compiled.plan.guide is None or not latents:
+    groups: Groups = {
+        ESTIMATE: {n: natural(inference, variables[n], v) for n, v in params.items()}
+    }
+    if compiled.plan.guide is None:
         return groups, []
-    if set(latents) & set(large):
+    draws = int(setting.option("draws"))
+    sizes, streamed = setting.executable.sizes, inference.rows.stream is not None
+    given, program = setting.executable.arguments, setting.executable.program
+    completed = [n for n in program.completed if given.get(dict(program.known)[n]) is not None]
+    large = _large(
+        inference, (*model.of_role("latent", "let"), *map(model.variable, completed)), draws
+    )
+    latents = [v.name for v in model.of_role("latent")] + completed
+    if not latents:
+        return groups, []
+    if streamed or set(latents) & set(large):
         few = _shared(inference, model, sizes, draws, set(large))
-        if few:
-            groups["posterior"] = few
+        groups |= {"posterior": few} if few else {}
         return groups, [n for n in latents if n not in few]
     with torch.no_grad(), unvalidated():
         found = inference.light.draw(inference.everything(), draws)
-    raw = {n: found[n].cpu().numpy() for n in latents}
-    if draws == 1:
-        raw = {n: v[None] for n, v in raw.items()}
-    given = {n: torch.as_tensor(v) for n, v in params.items()}
+    wanted = {f"{n}_missing" if n in completed else n for n in latents}
+    raw = {n: v.cpu().numpy() for n, v in found.items() if n in wanted}
+    raw = {n: v[None] for n, v in raw.items()} if draws == 1 else raw
     whole = complete(
         setting.executable,
         (),
         raw,
-        discrete=False,
+        discrete=bool(compiled.plan.enumerated),
         seed=setting.seed,
         without=frozenset(large),
-        params=given,
+        params={n: torch.as_tensor(v) for n, v in params.items()},
+        count=draws,
     )
     groups["posterior"] = {n: v[None] for n, v in whole.items()}
     return groups, large
+
+
+def _large(inference: Inference, variables: Iterable[ir.Variable], draws: int) -> list[str]:
+    """The variables with too many entries to keep draws of, or with rows that are not at hand."""
+    sizes, rows = inference.light.sizes, inference.rows
+    return [
+        v.name
+        for v in variables
+        if draws * prod(sizes[a] for a in v.axes) * _entries(v, sizes) > KEPT
+        or (rows.stream is not None and (v.role == "let" or rows.plate in v.axes))
+    ]
 
 
 def _shared(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -14,13 +14,17 @@ from gendsl.runtime.data.entries import Entry, Findings
 __all__ = ["numbers", "verify_latents", "verify_rows"]
 
 
-def numbers(model: ir.Model, latents: Mapping[str, object]) -> dict[str, np.ndarray]:
+def numbers(
+    model: ir.Model, latents: Mapping[str, object], beside: Collection[str] = ()
+) -> dict[str, np.ndarray]:
     """Values as arrays of numbers, for every latent of the model and nothing else.
+
+    `beside` are observed variables that are given with them.
 
     Raises:
         DataError: GD862.
     """
-    known = {v.name: v for v in model.of_role("latent")}
+    known = {v.name: v for v in model.variables if v.role == "latent" or v.name in beside}
     wrong = [_unknown(name, known) for name in latents if name not in known]
     found: dict[str, np.ndarray] = {}
     for name, variable in known.items():

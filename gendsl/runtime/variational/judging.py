@@ -11,7 +11,14 @@ from typing import Any
 
 from gendsl.runtime.verdict import Finding, Verdict, conclude
 
-__all__ = ["EVEN", "PARETO_BAD", "PARETO_HIGH", "judge_variational"]
+__all__ = [
+    "EVEN",
+    "LIKELIHOOD",
+    "PARETO_BAD",
+    "PARETO_HIGH",
+    "in_bounds",
+    "judge_variational",
+]
 
 PARETO_HIGH, PARETO_BAD = 0.7, 1.0
 """Above the first importance weighting cannot correct a guide; above the second it is far off."""
@@ -31,6 +38,10 @@ LEAST_RISE = 0.01
 COLLAPSED = 0.05
 """Nats a row below which a divergence is that of a posterior that has collapsed."""
 
+LIKELIHOOD = (("elbo", "log_likelihood"), ("bound", "log_likelihood_course"))
+"""What facts of bounds are called, and those of likelihoods."""
+
+
 ELSEWHERE = "`nuts` draws from the posterior itself, where nothing is learned as a point"
 
 
@@ -42,19 +53,44 @@ def judge_variational(attrs: Mapping[Any, Any]) -> Verdict:
             Pareto k of the guide (`gendsl.runtime.variational.quality`), ``stopped``,
             ``skipped_steps``, and of each latent ``units``, ``active`` and ``elbo kl.``.
     """
-    bound = float(attrs.get("elbo", float("nan")))
+    bound, word = float(attrs.get("elbo", float("nan"))), _word(attrs)
     findings = []
     if not isfinite(bound):
-        findings.append(Finding("do not trust", "The bound at the end is not a finite number."))
-    findings += [*_course(attrs), *_guide(attrs), *_collapsed(attrs)]
+        findings.append(Finding("do not trust", f"The {word} at the end is not a finite number."))
+    if "flow_violation" in attrs:
+        findings.append(Finding("do not trust", f"On the data {attrs['flow_violation']}."))
+    findings += [*_course(attrs), *_guide(attrs), *_codes(attrs), *_collapsed(attrs)]
+    findings += _relaxed(attrs)
+    if attrs.get("note"):
+        findings.append(Finding("good", f"Note: {attrs['note']}."))
     error = attrs.get("elbo_standard_error")
     known = f" (standard error {float(error):.2g} over rows)" if error is not None else ""
-    what = "evidence lower bound" if int(attrs.get("latents", 1)) else "log likelihood"
+    what = "evidence lower bound"
+    if not int(attrs.get("latents", 1)):
+        what = "log likelihood" if "best_epoch" not in attrs else "log likelihood of all rows"
     return conclude(
         findings,
-        f"The {what} is {bound:.6g} nats{_each(attrs)}{known} after "
+        f"The {what} is {_number(bound)} nats{_each(attrs)}{known} after "
         f"{attrs.get('steps', 0)} steps, and was no longer rising.",
     )
+
+
+def _number(value: float) -> str:
+    """Six digits; large numbers with commas."""
+    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:.6g}"
+
+
+def in_bounds(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The same facts under the names that the verdict reads."""
+    found = dict(attrs)
+    for old, new in LIKELIHOOD:
+        for key in [k for k in map(str, attrs) if k == new or k.startswith(f"{new}_")]:
+            found.setdefault(old + key.removeprefix(new), attrs[key])
+    return found
+
+
+def _word(attrs: Mapping[Any, Any]) -> str:
+    return "bound" if int(attrs.get("latents", 1)) else "log likelihood"
 
 
 def _each(attrs: Mapping[Any, Any]) -> str:
@@ -63,29 +99,36 @@ def _each(attrs: Mapping[Any, Any]) -> str:
 
 def _course(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
     """What the course of the bound says."""
+    word = _word(attrs)
     if attrs.get("stopped") == "interrupted":
         yield Finding("do not trust", "The training was interrupted before its end.")
     yield from _ruin(attrs)
     if "best_epoch" in attrs:  # what the rows that were learned from say does not decide
-        best = f"epoch {attrs['best_epoch']}, at which the bound of rows held out was best"
-        ended = ""
+        best = f"epoch {attrs['best_epoch']}, at which the {word} of rows held out was best"
+        score, ended = attrs.get("held_out_log_likelihood"), ""
+        if score is not None:
+            best += f", {float(score):.6g} nats{_each(attrs)}"
         if attrs.get("stopped") == "patience":
-            ended = f"Training ended after epoch {attrs['epochs']}, as that bound rose no more. "
+            ended = f"Training ended after epoch {attrs['epochs']}, as that {word} rose no more. "
+        last = score is not None and not ended and attrs["best_epoch"] == attrs.get("epochs")
         yield Finding("good", f"{ended}The weights are those of {best}.")
+        if last:
+            what = f"The {word} of rows held out"
+            yield Finding("caution", f"{what} was still rising: train longer.")
         return
     rise = attrs.get("bound_rise")
     if rise is None:
         yield Finding(
-            "caution", "There were too few epochs to tell whether the bound was still rising."
+            "caution", f"There were too few epochs to tell whether the {word} was still rising."
         )
     elif float(attrs["bound_trend_p"]) < TREND and abs(float(rise)) * _rows(attrs) > LEAST_RISE:
         amount = f"by {abs(float(rise)):.2g} nats{_each(attrs)} over the last "
         amount += f"{int(attrs['bound_epochs'])} epochs"
         if rise > 0:
-            yield Finding("caution", f"The bound was still rising, {amount}: train longer.")
+            yield Finding("caution", f"The {word} was still rising, {amount}: train longer.")
         else:
             remedy = "a lower learning_rate, or a schedule that lowers it, helps"
-            yield Finding("caution", f"The bound was falling at the end, {amount}: {remedy}.")
+            yield Finding("caution", f"The {word} was falling at the end, {amount}: {remedy}.")
     skipped = int(attrs.get("skipped_steps", 0))
     if skipped:
         steps = "1 step was" if skipped == 1 else f"{skipped} steps were"
@@ -105,8 +148,8 @@ def _ruin(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
     if lost > max(1.0, RUIN * abs(float(best))):
         yield Finding(
             "do not trust",
-            f"The bound at the end is {lost:.3g} nats{_each(attrs)} below the best that an epoch "
-            "had: steps were too long. Lower learning_rate.",
+            f"The {_word(attrs)} at the end is {lost:.3g} nats{_each(attrs)} below the best that "
+            "an epoch had: steps were too long. Lower learning_rate.",
         )
 
 
@@ -124,6 +167,12 @@ def _guide(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
             "caution",
             f"The guide of {attrs['points']} is a point: its draws are all the same, and the "
             "number that is called a bound is none.",
+        )
+    elif "choices" in attrs:
+        yield Finding(
+            "good",
+            f"The guide of {attrs['choices']} is one value for each member: the bound is one, and "
+            "its gap is what other values would add.",
         )
     elif "pareto_k" not in attrs:
         yield Finding(
@@ -181,6 +230,34 @@ def _guide_of_rows(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
             "The guide is near the posterior of the latents, given what was learned: the Pareto k "
             f"of its importance ratios exceeds {PARETO_HIGH:g} {where}.",
         )
+
+
+def _relaxed(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
+    """Whether gradients were those of another model."""
+    if "biased" in attrs:
+        yield Finding(
+            "caution",
+            f"Gradients of the guide of {attrs['biased']} were biased: draws were relaxed in "
+            "training. The bound is that of the model as it is; `discrete = score` has no bias.",
+        )
+
+
+def _codes(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
+    """How many members of a codebook are used."""
+    for key in map(str, attrs):
+        name = key.removeprefix("codes ")
+        if name == key:
+            continue
+        codes, used = int(attrs[key]), int(attrs[f"codes_used {name}"])
+        evenly = f"(perplexity {float(attrs[f'perplexity {name}']):.3g})"
+        if used <= 1 < codes:
+            yield Finding(
+                "caution",
+                f"All of `{name}` is one of {codes} codes, so it says nothing. codebook = ema with "
+                "restart, or a smaller codebook, helps.",
+            )
+        else:
+            yield Finding("good", f"{used} of {codes} codes of `{name}` are used {evenly}.")
 
 
 def _collapsed(attrs: Mapping[Any, Any]) -> Iterator[Finding]:

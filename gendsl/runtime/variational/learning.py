@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,29 +17,53 @@ from torch import Tensor
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
+from gendsl.library.pace import (
+    DECAY,
+    EPOCHS,
+    LIKELIHOOD_ROWS,
+    RATE,
+    RATE_OF_NETS,
+    ROWS,
+    STEPS,
+    STOPPED,
+    WHOLE,
+)
 from gendsl.runtime.objectives import Clock, Elbo, Iwae, Objective, ObjectiveError
 from gendsl.runtime.program import Executable
-from gendsl.runtime.training.batches import ArraySource
+from gendsl.runtime.training.checkpoints import newest
 from gendsl.runtime.training.extras import MappingState
 from gendsl.runtime.training.loop import TrainingResult, train
 from gendsl.runtime.training.settings import Losses, Options, StepState, Watch
 from gendsl.runtime.training.trainable import Trainable
+from gendsl.runtime.variational.flowing import start_flows
 from gendsl.runtime.variational.learned import Learned
 from gendsl.runtime.variational.light import Light
-from gendsl.runtime.variational.objective import objective_of, steady, together
+from gendsl.runtime.variational.objective import objective_of, relaxed, steady, together
+from gendsl.runtime.variational.quantising import begin, settle
 from gendsl.runtime.variational.recorded import Recorded, recordable
-from gendsl.runtime.variational.rows import Rows, obstacle, row_plate
+from gendsl.runtime.variational.rows import Rows, obstacle, row_plate, verify_stream
+from gendsl.runtime.variational.supervised import supervised, with_masks
 
-__all__ = ["Inference", "Trained", "infer", "prepare", "unvalidated"]
+__all__ = [
+    "Inference",
+    "Trained",
+    "batch_size",
+    "held_out",
+    "identity_of",
+    "infer",
+    "prepare",
+    "training_options",
+    "unvalidated",
+]
 
-ROWS = 128
-"""Rows in a batch where networks are learned and nobody says otherwise."""
+PATIENCE = 10
+"""Epochs without a better bound of held-out rows before the end, unless told otherwise."""
 
-EPOCHS, STEPS = 100, 5_000
-"""Passes over batches of the data, or steps on all of them, unless told otherwise."""
+LEAST = 20
+"""Of fewer rows none are held out."""
 
-WORTH_RECORDING = 2_000
-"""Steps of a training from which on it is worth a second to record one."""
+WORTH_RECORDING = 500
+"""Steps of a training from which on it is worth a quarter of a second to record one."""
 
 CHUNK = 2_000
 """Rows that are looked at at a time when nothing is learned."""
@@ -80,6 +105,7 @@ class Trained:
         objective: what was trained.
         batch_size: rows in a batch; None for all of them.
         note: a remark on defaults that were chosen.
+        plan: what was carried out.
     """
 
     inference: Inference
@@ -87,6 +113,7 @@ class Trained:
     objective: Objective
     batch_size: int | None
     note: str
+    plan: Plan
 
 
 def prepare(
@@ -109,17 +136,24 @@ def prepare(
     plate = row_plate(model, plan.guide, executable.sizes) if batched else None
     if rows_of is not None:
         plate = rows_of if executable.sizes[rows_of] else None
+    stream = executable.stream
+    if stream is not None:
+        plate = stream.plate
+        verify_stream(model, plan.guide, plate)
+    executable = with_masks(executable, plan.guide.completed if plan.guide is not None else ())
     rows = Rows.of(executable, plate, probabilities)
-    light = Light(executable.program, model, plan.guide, learned, plate, executable.sizes)
+    light = Light(
+        executable.program, model, plan.guide, learned, plate, executable.sizes, relaxed(plan)
+    )
     inference = Inference(light, rows, learned)
     constants = executable.program.kept
     lacking = constants is not None and not executable.arguments[constants]
     if not probe and not lacking:
         return inference
-    first = rows.total if lacking else min(2, rows.total)
+    first = rows.total if lacking and stream is None else min(2, rows.total)
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        given = {n: t[:first] for n, t in rows.arrays.items()}
-        light.sites(rows.arguments(given, first), 1, first, rows.total)
+        given, _ = next(rows.chunks(first, first))
+        light.sites(given, 1, first, rows.total)
     return inference
 
 
@@ -145,52 +179,62 @@ def infer(
     with unvalidated():
         inference = prepare(executable, model, plan, learned, probabilities=probabilities)
         rows = inference.rows
-        size, note = _batch_size(model, plan, rows)
+        size, note = batch_size(model, plan, rows)
         objective = objective_of(plan, model)
+        objective = supervised(objective, plan, model, rows, dict(executable.program.known))
+        begin(inference.light, rows, model, learned, seed)
+        start_flows(inference.light, rows, learned, model)
         trainable = Trainable(learned.nets, {f"param {n}": t for n, t in learned.free.items()})
-        options = _options(plan, size, seed=seed, progress=progress, folder=folder, resume=resume)
-        options = replace(options, identity=_identity(executable, plan))
+        held = held_out(plan, rows, seed)
+        if resume and folder is not None and newest(Path(folder)) is None:
+            anew = "no checkpoint was there to go on from, so that the training began anew"
+            note = f"{note}; {anew}" if note else anew
+        options = training_options(plan, size, seed=seed, progress=progress, folder=folder, resume=resume)
+        options = replace(options, identity=identity_of(executable, plan))
+        if held is None:
+            options = replace(options, watch=None)
         parameters = list(trainable.parameters.values())
         step = _Step(inference, objective, model, parameters, size or rows.total)
         extras = {"objective": MappingState(step.memory)}
-        source = _source(rows)
-        held = _held_out(plan, rows, seed)
         if held is None:
-            result = train(step, trainable, source, options, extras=extras)
+            result = train(step, trainable, rows.source(), options, extras=extras)
         else:
             kept, out = held
-            score = _Score(inference, rows, out)
-            result = train(
-                step,
-                trainable,
-                _source(rows, kept),
-                options,
-                evaluate=score,
-                extras=extras,
-            )
-    return Trained(inference, result, objective, size, note)
+            score = _Score(inference, rows.part(out), len(out))
+            source = rows.part(kept).source()
+            result = train(step, trainable, source, options, evaluate=score, extras=extras)
+        if result.weights == "last":
+            settle(objective, step.memory, learned)
+    return Trained(inference, result, objective, size, note, plan)
 
 
-def _identity(executable: Executable, plan: Plan) -> str:
+def identity_of(executable: Executable, plan: Plan) -> str:
     """What a resumed training must have in common: the program and the objective."""
     kept = {n: v for n, v in plan.options.items() if n not in ("epochs", "draws", "seed")}
     text = f"{executable.model.source.text}\n{sorted(kept.items(), key=str)}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _batch_size(model: ir.Model, plan: Plan, rows: Rows) -> tuple[int | None, str]:
+def batch_size(model: ir.Model, plan: Plan, rows: Rows) -> tuple[int | None, str]:
     """Rows in a batch, and a remark on them."""
     asked = plan.options["batch_size"]
+    if plan.method == "svi" and plan.options["held_out"] and rows.plate is None:
+        raise _no_rows(model, plan, "held_out")
+    if rows.stream is not None:
+        size = rows.stream.batch_size(None if asked is None else int(asked), ROWS)
+        return size, f"rows are read from {rows.stream.reader.origin} in batches of {size}"
     if asked is not None:
         if rows.plate is None:
-            raise _no_rows(model, plan)
+            raise _no_rows(model, plan, "batch_size")
         return (int(asked), "") if int(asked) < rows.total else (None, "")
-    if rows.plate is None or not model.nets or rows.total <= ROWS:
+    size = LIKELIHOOD_ROWS if plan.method == "mle" and not plan.constant else ROWS
+    most = size if model.nets else WHOLE if model.weighted or plan.constant else rows.total
+    if rows.plate is None or rows.total <= most:
         return None, ""
-    return ROWS, f"batches of {ROWS} rows of `{rows.plate}`, since nothing else was asked for"
+    return size, f"batches of {size} rows of `{rows.plate}`, since nothing else was asked for"
 
 
-def _no_rows(model: ir.Model, plan: Plan) -> DataError:
+def _no_rows(model: ir.Model, plan: Plan, option: str) -> DataError:
     observed = {a for v in model.of_role("observed") for a in v.axes}
     reasons = [
         f"`{a.name}`: {obstacle(model, plan.guide, a.name)}"
@@ -199,11 +243,11 @@ def _no_rows(model: ir.Model, plan: Plan) -> DataError:
     ]
     message = "the data cannot be taken in batches"
     message += f": {'; '.join(reasons)}" if reasons else ", since no plate has data"
-    remedy = "leave `batch_size` out: every step then sees all of the data"
+    remedy = f"leave `{option}` out: every step then sees all of the data"
     return DataError([Diagnostic("GD860", message, model.span, help=remedy)], model.source)
 
 
-def _options(
+def training_options(
     plan: Plan,
     size: int | None,
     *,
@@ -213,19 +257,28 @@ def _options(
     resume: bool,
 ) -> Options:
     given = plan.options
+    likelihood = plan.method == "mle" and not plan.constant
+    stops = bool(given["held_out"])
     epochs = given["epochs"] or (STEPS if size is None else EPOCHS)
+    if likelihood and stops and not given["epochs"]:
+        epochs = STOPPED
     rate = given["learning_rate"]
     if rate is None:
-        rate = 1e-3 if plan.guide is not None and plan.guide.model.nets else 1e-2
+        nets = likelihood or plan.nets or (plan.guide is not None and plan.guide.model.nets)
+        rate = RATE_OF_NETS if nets else RATE
+    optimiser, decay = str(given["optimiser"]), given["weight_decay"]
+    if decay is None and likelihood and optimiser == "adamw":
+        decay = DECAY
     watch = None
     if given["held_out"]:
-        watch = Watch("bound", patience=int(given["patience"] or 1))
+        watch = Watch("bound", patience=int(given["patience"] or PATIENCE))
     return Options(
         epochs=int(epochs),
         batch_size=size,
         seed=seed,
-        optimiser=str(given["optimiser"]),
-        optimiser_options={"learning_rate": float(rate)},
+        optimiser=optimiser,
+        optimiser_options={"learning_rate": float(rate)}
+        | ({} if decay is None else {"weight_decay": float(decay)}),
         schedule=str(given["schedule"]),
         clip_norm=None if given["clip_norm"] is None else float(given["clip_norm"]),
         ema=None if given["average"] is None else float(given["average"]),
@@ -236,19 +289,10 @@ def _options(
     )
 
 
-def _source(rows: Rows, kept: np.ndarray | None = None) -> ArraySource:
-    device = torch.zeros(()).device
-    arrays: dict[str, Tensor] = rows.learned_from() or {"all": torch.zeros(rows.total)}
-    if kept is not None:
-        chosen = torch.as_tensor(kept)
-        arrays = {n: t[chosen] for n, t in arrays.items()}
-    return ArraySource(arrays, device=device, dtype=torch.get_default_dtype())
-
-
-def _held_out(plan: Plan, rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
+def held_out(plan: Plan, rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Rows to learn from and rows to judge by; None where all are learned from."""
     share = plan.options["held_out"]
-    if not share or rows.plate is None:
+    if not share or rows.plate is None or rows.total < LEAST:
         return None
     order = np.random.default_rng([seed, 1]).permutation(rows.total)
     out = max(1, round(float(share) * rows.total))
@@ -283,31 +327,37 @@ class _Step:
             self.recorded = self._record(batch, state)
             if self.recorded is None:
                 return self._direct(batch, state)
-        return self.recorded(batch)
+        return self.recorded(batch, {})
 
     def _record(self, batch: Mapping[str, Tensor], state: StepState) -> Recorded | None:
         """The step as operations; None, once for all, where it cannot be recorded."""
 
-        def step(given: Mapping[str, Tensor]) -> Losses:
+        def step(given: Mapping[str, Tensor], memory: dict[str, Tensor]) -> Losses:
+            del memory
             return self._direct(given, state)
 
+        kept = dict(self.memory)
         try:
             with torch.random.fork_rng():
-                step(batch)
+                step(batch, {})
             if self.memory:
                 raise ValueError("the objective remembers earlier steps")
             return Recorded(step, batch, self.parameters)
         except (RuntimeError, TypeError, ValueError):
             self.may_record = False
             return None
+        finally:
+            self.memory.clear()
+            self.memory.update(kept)
 
     def _direct(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
+        settle(self.objective, self.memory, self.inference.learned)
         rows = self.inference.rows
         count = state.rows if rows.plate is not None else 1
         total = state.total if rows.plate is not None else 1
         arguments = rows.arguments(rows.anew(batch), count)
         light, particles = self.inference.light, self.objective.particles
-        sites = light.sites(arguments, particles, count, total, gated=self.gated)
+        sites = light.sites(arguments, particles, count, total, gated=self.gated, training=True)
         clock = Clock(state.step, state.epoch)
         try:
             found = self.objective(sites, clock, self.memory)
@@ -319,18 +369,14 @@ class _Step:
 class _Score:
     """The unmodified bound of rows that are held out."""
 
-    def __init__(self, inference: Inference, rows: Rows, out: np.ndarray) -> None:
-        self.inference, self.rows = inference, rows
-        self.arrays = {n: t[torch.as_tensor(out)] for n, t in rows.arrays.items()}
-        self.count = len(out)
+    def __init__(self, inference: Inference, rows: Rows, count: int) -> None:
+        self.inference, self.rows, self.count = inference, rows, count
 
     def __call__(self, state: StepState) -> dict[str, float]:
-        total, bound = 0, 0.0
-        for start in range(0, self.count, CHUNK):
-            stop = min(self.count, start + CHUNK)
-            part = {n: t[start:stop] for n, t in self.arrays.items()}
-            arguments = self.rows.arguments(part, stop - start)
-            sites = self.inference.light.sites(arguments, 1, stop - start, max(state.total, stop))
-            bound += float(Elbo()(sites).bound) * (stop - start)
-            total += stop - start
-        return {"bound": bound / total}
+        done, bound = 0, 0.0
+        for arguments, rows in self.rows.chunks(max(1, CHUNK // self.inference.light.times)):
+            done += rows
+            total = max(state.total, done)
+            sites = self.inference.light.sites(arguments, 1, rows, total)
+            bound += float(Elbo()(sites).bound) * rows
+        return {"bound": bound / done}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, cast
 
 from gendsl.diagnostics import DataError, Diagnostic
@@ -13,6 +14,7 @@ from gendsl.runtime.objectives import (
     Elbo,
     FreeBits,
     Iwae,
+    Likelihood,
     MaximumMeanDiscrepancy,
     Objective,
     Penalty,
@@ -20,11 +22,22 @@ from gendsl.runtime.objectives import (
     Renyi,
     TotalCorrelation,
 )
+from gendsl.runtime.variational.coherent import without_effect
+from gendsl.runtime.variational.quantised import with_codebooks
+from gendsl.runtime.variational.relaxing import Relaxation, relaxation
+from gendsl.semantics.supports import is_discrete
 
-__all__ = ["objective_of", "steady", "together"]
+__all__ = ["objective_of", "relaxed", "steady", "together"]
 
 PARTICLES = 5
 """Draws for a bound of several draws, unless told otherwise."""
+
+SCORED = 4
+"""Draws for the ELBO where a guide learns by the score function: each has the mean of the others
+as its baseline."""
+
+ALPHA, TEMPERATURE = 0.5, 0.5
+"""The order of Renyi's bound, and the temperature of relaxed draws, unless told otherwise."""
 
 RISING = 0.5
 """The share of a cycle in which the weight of the KL grows."""
@@ -36,10 +49,28 @@ def objective_of(plan: Plan, model: ir.Model) -> Objective:
     Raises:
         DataError: GD865, options that do not go together.
     """
+    if plan.method == "mle":
+        return Likelihood()
     try:
-        return _objective(plan, model)
+        found = with_codebooks(plan, _objective(plan, model))
+        idle = without_effect(plan)
+        if idle is not None:
+            raise ValueError(idle)
+        return found
     except ValueError as error:
         raise together(str(error), model) from None
+
+
+def relaxed(plan: Plan) -> dict[str, Relaxation]:
+    """The relaxed draws of latents in a training, where a plan has some."""
+    if plan.guide is None:
+        return {}
+    temperature = float(cast(float, plan.options.get("temperature") or TEMPERATURE))
+    return {
+        name: relaxation("gumbel" if way == "gumbel" else "straight_through", temperature)
+        for name, way in plan.guide.discrete.ways
+        if way in ("gumbel", "straight_through")
+    }
 
 
 def steady(objective: Objective, clock: Clock) -> bool:
@@ -56,9 +87,17 @@ def steady(objective: Objective, clock: Clock) -> bool:
 
 
 def together(why: str, model: ir.Model) -> DataError:
-    """The error about options that do not go together, or not with this model."""
-    message = f"the options of `svi` do not go together for this model: {why}"
-    return DataError([Diagnostic("GD865", message, model.span)], model.source)
+    """The error about options that do not go together, or not with this model.
+
+    It is told at the `infer` of the file where an option of that is named, else of the call.
+    """
+    asked = model.infer
+    if asked is not None and any(re.search(rf"\b{n}\b", why) for n, _ in asked.options):
+        span = asked.span
+        message = f"the options of `svi` do not go together for this model: {why}"
+    else:
+        message, span = f"the options given to `fit` do not go together: {why}", None
+    return DataError([Diagnostic("GD865", message, span)], model.source)
 
 
 def _objective(plan: Plan, model: ir.Model) -> Objective:
@@ -66,7 +105,8 @@ def _objective(plan: Plan, model: ir.Model) -> Objective:
     bound, gradient = options["bound"], options["gradient"]
     particles = options["particles"]
     if bound == "elbo":
-        return _elbo(plan, model, int(particles or 1))
+        scored = plan.guide is not None and plan.guide.discrete.of("score")
+        return _elbo(plan, model, int(particles or (SCORED if scored else 1)))
     single = [n for n in ("kl_warmup", "kl_cycles", "free_bits", "mmd") if options[n]]
     single += ["total_correlation"] if options["total_correlation"] else []
     single += ["beta"] if options["beta"] != 1 else []
@@ -76,7 +116,8 @@ def _objective(plan: Plan, model: ir.Model) -> Objective:
     if bound == "renyi":
         if gradient != "total":
             raise ValueError(f"`gradient` of Renyi's bound is total, not {gradient}")
-        return Renyi(float(cast(float, options["alpha"])), count)
+        alpha = options["alpha"]
+        return Renyi(ALPHA if alpha is None else float(cast(float, alpha)), count)
     if gradient == "path":
         raise ValueError("`gradient` of an importance-weighted bound is total or doubly")
     return Iwae(count, cast(Literal["total", "doubly"], gradient))
@@ -111,7 +152,11 @@ def _elbo(plan: Plan, model: ir.Model, particles: int) -> Elbo:
 def _penalties(plan: Plan, model: ir.Model) -> tuple[Penalty, ...]:
     """Terms beside the bound, for each latent."""
     found: list[Penalty] = []
-    for variable in model.of_role("latent"):
+    continuous = [v for v in model.of_role("latent") if not is_discrete(v.type.support)]
+    asked = [n for n in ("mmd", "total_correlation") if plan.options[n]]
+    if asked and not continuous:
+        raise ValueError(f"`{asked[0]}` is about continuous latents, and there are none")
+    for variable in continuous:
         mmd, tied = plan.options["mmd"], plan.options["total_correlation"]
         if mmd:
             found.append(MaximumMeanDiscrepancy(variable.name, float(cast(float, mmd))))

@@ -18,6 +18,7 @@ from arviz_stats.base.array import array_stats as untyped_stats
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, theilslopes
 
+from gendsl.graph.weights import is_weights
 from gendsl.runtime.objectives import ObjectiveError
 from gendsl.runtime.objectives.multisample import importance
 from gendsl.runtime.variational.judging import EVEN, PARETO_HIGH
@@ -36,8 +37,11 @@ WEIGHED = 1000
 WEIGHED_ROWS = 200
 """Rows whose ratios are looked at, evenly spaced, where rows are weighted by themselves."""
 
-AT_A_TIME, AT_MOST = 4_000_000, 400_000_000
+AT_A_TIME, AT_MOST = 400_000, 400_000_000
 """Numbers of a run of the program, and of all runs, for these ratios."""
+
+CHEAP = 10
+"""So many products with weights of a network cost as much as another number."""
 
 LEAST, SHARE, BLOCKS = 10, 5, 20
 """Whether a bound rises is told from the last fifth of the epochs, in so many blocks at most."""
@@ -133,6 +137,8 @@ def _facts(inference: Inference) -> Facts:
     facts: Facts = {"latents": len(probe.latents)}
     if probe.points:
         return facts | {"points": ", ".join(f"`{n}`" for n in probe.points)}
+    if probe.choices:
+        return facts | {"choices": ", ".join(f"`{n}`" for n in probe.choices)}
     if not probe.latents:
         return facts
     by_row = all(site.local for site in probe.latents)
@@ -140,18 +146,17 @@ def _facts(inference: Inference) -> Facts:
     local, shared = (
         sum(s.value.numel() for s in probe if s.local is way) for way in (True, False)
     )
-    numbers = max(1, shared + local * count // probe.rows)
+    used = sum(s.value.numel() for s in probe if is_weights(s.name))  # once a row
+    numbers = max(1, shared + local * count // probe.rows + used * count // CHEAP)
     if numbers * WEIGHED > AT_MOST:
         return facts
-    parts: list[Floats] = []
-    left = WEIGHED
-    while left > 0:
-        particles = min(left, max(1, AT_A_TIME // numbers))
+    whole = np.empty((WEIGHED, count if by_row else 1))
+    step = max(1, AT_A_TIME // (numbers * light.times))
+    for start in range(0, WEIGHED, step):
+        particles = min(step, WEIGHED - start)
         weights = importance(light.sites(arguments, particles, count, rows.total))
         ratios = weights.log_w if by_row else weights.log_w.sum(1, keepdim=True) + weights.shared
-        parts.append(ratios.to(torch.float64).cpu().numpy())
-        left -= particles
-    whole = np.concatenate(parts)
+        whole[start : start + particles] = ratios.cpu().numpy()
     shapes, shares = pareto_shapes(whole), effective_shares(whole)
     facts["pareto_k"] = float(np.median(shapes))
     facts["effective_share"] = float(np.median(shares))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.inference.batching import obstacle
 from gendsl.inference.plan import GuideModel
 from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import equation_expressions, references, variable_expressions, walk
+from gendsl.ir.traversal import variable_expressions, walk
+from gendsl.runtime.data import RowStream
 from gendsl.runtime.program import Executable
+from gendsl.runtime.training.batches import ArraySource, Batch, Batching, Source
 
-__all__ = ["Rows", "obstacle", "row_plate"]
+__all__ = ["Rows", "obstacle", "row_plate", "verify_stream"]
+
+ROWS, NUMBERS = 2_000, 300_000
+"""Rows, and numbers of the data times draws, that are looked at together after a training."""
 
 
 def row_plate(model: ir.Model, guide: GuideModel | None, sizes: Mapping[str, int]) -> str | None:
@@ -32,58 +39,20 @@ def row_plate(model: ir.Model, guide: GuideModel | None, sizes: Mapping[str, int
     return max(able, key=lambda n: sizes[n], default=None)
 
 
-def obstacle(model: ir.Model, guide: GuideModel | None, plate: str) -> str | None:
-    """Why the members of a plate cannot be taken in batches; None if they can."""
-    if model.axis(plate).size is not None:
-        return f"the file itself says how many members `{plate}` has"
-    amortised = guide.amortised if guide is not None else frozenset[str]()
-    written = {g.name for g in model.guides}
-    for variable in model.of_role("latent"):
-        if plate in variable.axes and variable.name not in amortised | written:
-            return f"`{variable.name}` has parameters for each `{plate}`: it is not amortised"
-    for variable in model.of_role("param"):
-        if plate in variable.axes:
-            return f"the param `{variable.name}` has an entry for each `{plate}`"
+def verify_stream(model: ir.Model, guide: GuideModel | None, plate: str) -> None:
+    """Refuse rows that are read in batches where something needs all of them.
+
+    Raises:
+        DataError: GD870.
+    """
+    why = obstacle(model, guide, plate)
     exprs = [x for v in model.variables for x in variable_expressions(v)]
-    if guide is not None:
-        exprs += [x for v in guide.model.variables for x in variable_expressions(v)]
-    exprs += [e.value for e in model.energies]
-    learned = _learned(model)
-    for expr in walk(*exprs):
-        found = _combined(expr, plate)
-        if found is not None and not (isinstance(expr, ir.Reduce) and _is_fixed(expr, learned)):
-            return f"a quantity {found} members of `{plate}`"
-    return None
-
-
-def _learned(model: ir.Model) -> frozenset[str]:
-    """Everything but inputs and what is computed from these alone."""
-    found = {v.name for v in model.variables if v.role not in ("input", "let")}
-    for variable in model.of_role("let"):
-        exprs = [x for e in variable.equations for x in equation_expressions(e)]
-        if set(references(*exprs)) & found:
-            found.add(variable.name)
-    return frozenset(found)
-
-
-def _is_fixed(expr: ir.Reduce, learned: frozenset[str]) -> bool:
-    """Whether a reduction is a constant of the data, which is computed once."""
-    return not set(references(expr.value)) & learned and not expr.type.plates
-
-
-def _combined(expr: ir.Expr, plate: str) -> str | None:
-    match expr:
-        case ir.Reduce(axis=axis) if axis == plate:
-            return "reduces over the"
-        case ir.Collect(plate=axis) if axis == plate:
-            return "collects the"
-        case ir.Gather(axis=axis) | ir.Select(axis=axis) if axis == plate:
-            return "picks"
-        case ir.Spread(plate=axis) | ir.MemberNumber(plate=axis) if axis == plate:
-            return "counts the"
-        case ir.SizeNumber(size=size) if plate in size.names:
-            return "counts the"
-    return None
+    if why is None and any(isinstance(e, ir.Reduce) and e.axis == plate for e in walk(*exprs)):
+        why = f"a constant of the data is computed from all members of `{plate}`"
+    if why is not None:
+        message = f"the rows of `{plate}` cannot be read in batches: {why}"
+        remedy = "give all data in memory, such as by `numpy.load`"
+        raise DataError([Diagnostic("GD870", message, model.span, help=remedy)], model.source)
 
 
 @dataclass(frozen=True)
@@ -98,6 +67,8 @@ class Rows:
         size_argument: the argument that is the number of rows.
         total: the number of rows; 1 without a plate.
         redrawn: arguments of binary data that are drawn anew, by what holds their probabilities.
+        stream: reads the arguments that have rows, where they are not in memory.
+        called: the arguments, by what they are called in batches of the stream.
     """
 
     plate: str | None
@@ -107,6 +78,8 @@ class Rows:
     size_argument: str | None
     total: int
     redrawn: Mapping[str, str] = field(default_factory=dict)
+    stream: RowStream | None = None
+    called: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(
@@ -127,6 +100,13 @@ class Rows:
             place = variable.axes.index(plate)
             arrays[argument] = value.movedim(place, 0)
             axis[argument] = place
+        called: dict[str, str] = {}
+        stream = executable.stream
+        if stream is not None:
+            called = {n: a for n, a in (*program.inputs, *program.observed) if n in stream.names}
+            lacking = stream.admission.lacking
+            called |= {f"known {n}": a for n, a in program.known if n in lacking}
+            axis |= dict.fromkeys(called.values(), 0)
         size = None if plate is None else dict(program.sizes).get(plate)
         fixed = {n: v for n, v in executable.arguments.items() if n not in arrays and n != size}
         total = 1 if plate is None else executable.sizes[plate]
@@ -137,11 +117,23 @@ class Rows:
                 place = axis[argument]
                 redrawn[argument] = f"probability of {argument}"
                 arrays[redrawn[argument]] = torch.as_tensor(values).movedim(place, 0)
-        return Rows(plate, arrays, axis, fixed, size, total, redrawn)
+        return Rows(plate, arrays, axis, fixed, size, total, redrawn, stream, called)
 
-    def learned_from(self) -> dict[str, Tensor]:
-        """What batches are made of: probabilities in the place of data that are drawn anew."""
-        return {n: t for n, t in self.arrays.items() if n not in self.redrawn}
+    def part(self, chosen: np.ndarray) -> Rows:
+        """Some of the rows, by increasing numbers; terms are still scaled to all of them."""
+        if self.stream is not None:
+            return replace(self, stream=self.stream.part(chosen))
+        numbers = torch.as_tensor(chosen)
+        return replace(self, arrays={n: t[numbers] for n, t in self.arrays.items()})
+
+    def source(self) -> Source:
+        """What batches are taken from: probabilities in the place of data that are drawn anew."""
+        dtype = torch.get_default_dtype()
+        if self.stream is not None:
+            return _Renamed(self.stream.open(dtype), self.called)
+        arrays = {n: t for n, t in self.arrays.items() if n not in self.redrawn}
+        arrays = arrays or {"all": torch.zeros(self.total)}
+        return ArraySource(arrays, device=torch.zeros(()).device, dtype=dtype)
 
     def anew(self, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A batch with fresh draws of what is drawn anew."""
@@ -166,10 +158,16 @@ class Rows:
 
         With `most` that many at most, evenly spaced. Without a plate there is one piece.
         """
+        if self.stream is not None:
+            for batch in self.stream.in_order(size, most):
+                rows = len(next(iter(batch.values())))
+                yield self.arguments({self.called[n]: t for n, t in batch.items()}, rows), rows
+            return
         if self.plate is None:
             yield self.arguments(self.arrays, self.total), self.total
             return
         arrays, total = dict(self.arrays), self.total
+        total = len(next(iter(arrays.values()))) if arrays else total
         if most is not None and most < total:
             chosen, total = torch.linspace(0, total - 1, most).round().long(), most
             arrays = {n: t[chosen.to(t.device)] for n, t in arrays.items()}
@@ -178,6 +176,36 @@ class Rows:
             part = {n: t[start:stop] for n, t in arrays.items()}
             yield self.arguments(part, stop - start), stop - start
 
+    def at_a_time(self, particles: int) -> int:
+        """How many rows to look at together with so many draws of each."""
+        numbers = sum(t.numel() for t in self.arrays.values()) // self.total
+        return max(1, min(ROWS, NUMBERS // (max(1, numbers) * particles)))
+
     def spaced(self, most: int) -> tuple[dict[str, Any], int]:
         """So many rows at most, evenly spaced: arguments and how many they are."""
         return next(self.chunks(most, most))
+
+
+class _Renamed:
+    """Batches by the names that the program has for them."""
+
+    def __init__(self, source: Source, called: Mapping[str, str]) -> None:
+        self._source, self._called = source, called
+
+    @property
+    def total(self) -> int:
+        return self._source.total
+
+    @property
+    def order(self) -> str:
+        return self._source.order
+
+    def count(self, batching: Batching) -> int:
+        return self._source.count(batching)
+
+    def facts(self) -> dict[str, Any]:
+        return self._source.facts()
+
+    def batches(self, batching: Batching, epoch: int, start: int = 0) -> Iterator[Batch]:
+        for batch in self._source.batches(batching, epoch, start):
+            yield {self._called[name]: tensor for name, tensor in batch.items()}

@@ -1,10 +1,9 @@
-"""What a trained guide is used for: codes, means, new rows, bounds."""
+"""What a trained guide is used for: codes, means, new rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import prod
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,111 +13,38 @@ from torch.distributions import Distribution
 
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
-from gendsl.runtime.objectives import Estimate, Evaluation, Sites, evaluate
 from gendsl.runtime.variational.learning import CHUNK, Inference
+from gendsl.runtime.variational.probabilities import (
+    coded,
+    counts,
+    discrete_codes,
+    probability_type,
+)
+from gendsl.runtime.variational.sequences import (
+    generated,
+    given_past,
+    mean_along,
+    recurs,
+)
 
-__all__ = ["Score", "codes", "guide_draws", "means_given", "natural", "replicates", "score"]
-
-ELEMENTS = 20_000_000
-"""At most so many numbers of the data, times particles, at a time."""
+__all__ = [
+    "batched",
+    "codes",
+    "first_rows",
+    "guide_draws",
+    "means_given",
+    "natural",
+    "pieces",
+    "reconstructed",
+    "replicates",
+]
 
 SEVERAL = 100
 """Draws for a mean that has no formula."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """Bounds on the log likelihood of rows, in nats.
-
-    Attributes:
-        log_likelihood: the importance-weighted bound with `particles` draws, per row.
-        elbo: the evidence lower bound, per row.
-        terms: its parts: ``log_likelihood.x`` is a gain, ``kl.z`` a cost.
-        particles: draws for each row.
-        dimensions: numbers that a row consists of.
-        active: for each latent how many of its units are active (variance of the posterior mean
-            over rows above 0.01; Burda et al. 2016), and of how many.
-        points: latents whose guide is a point, with which these are no bounds.
-    """
-
-    log_likelihood: Estimate
-    elbo: Estimate
-    terms: Mapping[str, Estimate]
-    particles: int
-    dimensions: int
-    active: Mapping[str, tuple[int, int]]
-    points: tuple[str, ...] = ()
-
-    @property
-    def bits_per_dim(self) -> float:
-        """The negative importance-weighted bound in bits, for each number of a row."""
-        if not self.dimensions:
-            return float("nan")
-        return self.log_likelihood.bits_per_dimension(self.dimensions)
-
-    def __str__(self) -> str:
-        """A line for each number, which says what it is."""
-        kind = "lower bound" if not self.points else "no bound: a guide is a point"
-        if not any(name.startswith("kl.") for name in self.terms):
-            bits = f"{self.bits_per_dim:.4f} bits/dim ({self.dimensions} dimensions)"
-            exact = f"{_shown(self.log_likelihood)} nats a row (exact)"
-            return f"log likelihood  {exact}\n                {bits}"
-        lines = [
-            f"log likelihood  {_shown(self.log_likelihood)} nats a row ({kind}, importance "
-            f"weighted, {self.particles} particles, {self.log_likelihood.rows} rows)",
-            f"                {self.bits_per_dim:.4f} bits/dim ({self.dimensions} dimensions)",
-            f"ELBO            {_shown(self.elbo)} nats a row",
-        ]
-        lines += [f"  {name:<13} {_shown(term)}" for name, term in self.terms.items()]
-        lines += [f"active units    {n}: {a} of {b}" for n, (a, b) in self.active.items()]
-        return "\n".join(lines)
-
-
-def _shown(value: Estimate) -> str:
-    error = value.standard_error
-    return f"{value.mean:.4f}" + (f" ± {error:.4f}" if error is not None else "")
-
-
-def score(
-    inference: Inference, model: ir.Model, sizes: Mapping[str, int], particles: int
-) -> Score:
-    """Bounds on the log likelihood of the rows."""
-    rows = inference.rows
-    dimensions = sum(
-        prod(sizes[a] for a in v.axes if a != rows.plate)
-        * prod(s.evaluate(dict(sizes)) for s in v.type.event)
-        for v in model.of_role("observed")
-    )
-    at_a_time = max(1, min(CHUNK, ELEMENTS // (max(1, dimensions) * particles)))
-    draws = [_Drawing(inference, given, count) for given, count in _pieces(inference, at_a_time)]
-    local = all(rows.plate in v.axes for v in model.of_role("latent"))
-    chunk = max(1, ELEMENTS // (max(1, dimensions) * at_a_time)) if local else particles
-    found: Evaluation = evaluate(draws, particles, min(particles, chunk))
-    return Score(
-        found.log_likelihood,
-        found.elbo,
-        found.terms,
-        particles,
-        dimensions,
-        {n: (int(a.sum()), len(a)) for n, a in found.active.items()},
-        found.points,
-    )
-
-
-@dataclass(frozen=True)
-class _Drawing:
-    """Draws particles for some rows."""
-
-    inference: Inference
-    arguments: Mapping[str, Any]
-    rows: int
-
-    def __call__(self, particles: int) -> Sites:
-        total = self.inference.rows.total
-        return self.inference.light.sites(self.arguments, particles, self.rows, total)
-
-
-def _pieces(inference: Inference, size: int) -> Iterator[tuple[Mapping[str, Any], int]]:
+def pieces(inference: Inference, size: int) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """The arguments for some rows at a time, and how many these are."""
     if inference.rows.plate is None:
         yield inference.everything(), 1
     else:
@@ -128,24 +54,95 @@ def _pieces(inference: Inference, size: int) -> Iterator[tuple[Mapping[str, Any]
 def codes(
     inference: Inference, model: ir.Model, sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Mean and standard deviation of each latent under the guide, over its axes and event."""
-    latents = model.of_role("latent")
+    """Mean and standard deviation of each latent under the guide, over its axes and event.
+
+    Of discrete ones the most probable value, and the probabilities.
+    """
+    latents = inferred(inference, model)
     if not latents:
         message = "this model has no latents to encode"
         raise DataError([Diagnostic("GD862", message, model.span)], model.source)
     parts: dict[str, list[np.ndarray]] = {}
-    particles = SEVERAL if inference.light.nested else 1
-    for given, _ in _pieces(inference, max(1, CHUNK * 10 // (9 + particles))):
-        for name, law in inference.light.laws(given, particles).items():
-            mean, sd = _moments(law)
-            if particles > 1:
-                mean, sd = _marginal(mean, sd)
-            parts.setdefault(name, []).append(mean.cpu().numpy())
-            parts.setdefault(f"{name}_sd", []).append(sd.cpu().numpy())
+    for given, _ in pieces(inference, _at_a_time(inference)):
+        for name, moment in _laid_out(inference, given).items():
+            parts.setdefault(name, []).append(moment)
     found: dict[str, np.ndarray] = {}
     for variable in latents:
-        for name in (variable.name, f"{variable.name}_sd"):
-            found[name] = _natural(inference, variable, parts[name], sizes)
+        found[variable.name] = _natural(inference, variable, parts[variable.name], sizes)
+        for suffix, type_ in (
+            ("sd", variable.type),
+            ("probability", probability_type(variable.type)),
+        ):
+            name = f"{variable.name}_{suffix}"
+            if name in parts and type_ is not None:
+                own = replace(variable, type=type_)
+                found[name] = _natural(inference, own, parts[name], sizes)
+    return found
+
+
+def inferred(inference: Inference, model: ir.Model) -> tuple[ir.Variable, ...]:
+    """The latents, and observed variables of which missing values are drawn by the guide."""
+    completed = (model.variable(n) for n in inference.light.completed)
+    return (*model.of_role("latent"), *completed)
+
+
+def _particles(inference: Inference) -> int:
+    light = inference.light
+    return SEVERAL if light.nested or light.marginalised else 1
+
+
+def _at_a_time(inference: Inference) -> int:
+    """Rows at a time; those of a sequence count by its steps."""
+    light = inference.light
+    return max(1, CHUNK * 10 // (9 + _particles(inference)) // (light.longest * light.times))
+
+
+def _laid_out(inference: Inference, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Mean and standard deviation of each latent for some rows, as the program lays them out.
+
+    Of a discrete one the most probable value, and the probabilities.
+    """
+    found = {}
+    particles, light = _particles(inference), inference.light
+    laws = light.laws(given, particles)
+    for name, probability in discrete_codes(light, given, laws, particles).items():
+        support = light.types[name].support
+        found[name] = coded(probability, support).cpu().numpy()
+        found[f"{name}_probability"] = probability.cpu().numpy()
+    for name, (mean, sd) in counts(light).items() if light.marginalised else ():
+        found[name], found[f"{name}_sd"] = mean.cpu().numpy(), sd.cpu().numpy()
+    for name, law in laws.items():
+        if name in found:
+            continue
+        mean, sd = _moments(law)
+        if not mean.is_floating_point():  # one value of a discrete latent, which has no sd
+            kept = mean.mode(0).values if particles > 1 else mean
+            found[name] = kept.cpu().numpy()
+            continue
+        if particles > 1:
+            mean, sd = _marginal(mean, sd)
+        found[name], found[f"{name}_sd"] = mean.cpu().numpy(), sd.cpu().numpy()
+    return found
+
+
+def reconstructed(
+    inference: Inference, model: ir.Model, sizes: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """The means of the observed variables at the guide's means, a few rows at a time."""
+    plate, parts = inference.rows.plate, list[dict[str, np.ndarray]]()
+    for given, count in pieces(inference, _at_a_time(inference)):
+        own = sizes if plate is None else {**sizes, plate: count}
+        moments = _laid_out(inference, given)
+        latents = {
+            v.name: _natural(inference, v, [moments[v.name]], own)
+            for v in inferred(inference, model)
+        }
+        parts.append(means_given(inference, model, latents, given, own))
+    found = {}
+    for variable in (model.variable(n) for n in parts[0]):
+        each = [part[variable.name] for part in parts]
+        rows = variable.axes.index(plate) if plate in variable.axes else None
+        found[variable.name] = each[0] if rows is None else np.concatenate(each, axis=rows)
     return found
 
 
@@ -164,9 +161,31 @@ def _marginal(mean: Tensor, sd: Tensor) -> tuple[Tensor, Tensor]:
     return mean.mean(0), variance.sqrt()
 
 
-def natural(inference: Inference, variable: ir.Variable, value: np.ndarray) -> np.ndarray:
+def first_rows(
+    inference: Inference, model: ir.Model, count: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The observed values of the first rows, and their means at the guide's means."""
+    rows = inference.rows
+    some = np.arange(min(count, rows.total)) if rows.plate is not None else None
+    few = inference if some is None else replace(inference, rows=rows.part(some))
+    given, number = next(few.rows.chunks(count))
+    sizes = {**inference.light.sizes, str(rows.plate): number}
+    values = {
+        name: given[argument].cpu().numpy()
+        for name, argument in inference.light.program.observed
+        if torch.is_tensor(given.get(argument))
+    }
+    return values, reconstructed(few, model, sizes)
+
+
+def natural(
+    inference: Inference,
+    variable: ir.Variable,
+    value: np.ndarray,
+    sizes: Mapping[str, int] | None = None,
+) -> np.ndarray:
     """A value as the program lays it out, with the axes of its declaration and no others."""
-    return _natural(inference, variable, [value], inference.light.sizes)
+    return _natural(inference, variable, [value], sizes or inference.light.sizes)
 
 
 def _natural(
@@ -206,7 +225,7 @@ def guide_draws(
     With `shared` of these latents alone, which all rows share, so that a few rows will do.
     """
     arguments = inference.everything() if shared is None else next(inference.rows.chunks(2))[0]
-    found = inference.light.draw(arguments, draws)
+    found = inference.light.recovered(arguments, draws)
     result = {}
     for variable in model.of_role("latent"):
         if shared is not None and variable.name not in shared:
@@ -219,13 +238,27 @@ def guide_draws(
 
 
 def means_given(
-    inference: Inference, model: ir.Model, latents: Mapping[str, np.ndarray]
+    inference: Inference,
+    model: ir.Model,
+    latents: Mapping[str, np.ndarray],
+    arguments: Mapping[str, Any] | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> dict[str, np.ndarray]:
-    """The means of the observed variables, given values of the latents."""
-    laws, _ = _run(inference, model, latents)
+    """The means of the observed variables, given values of the latents.
+
+    With `arguments` and `sizes` for some rows only.
+    """
+    laws, _ = _run(inference, model, latents, arguments)
+    parts = dict(inference.light.program.steps).keys() & laws.keys()
+    asked = [v for v in model.of_role("observed") if v.name not in latents]
+    names = {v.name for v in asked} | parts
+    means = {n: _moments(laws[n])[0] for n in names}
+    stepped = {n for n, _ in inference.light.program.windows}
+    for name in stepped:
+        variable = model.variable(name)
+        means[name] = mean_along(inference, model, variable, laws, means)
     return {
-        v.name: _of_observed(inference, v, _moments(laws[v.name])[0])
-        for v in model.of_role("observed")
+        v.name: natural(inference, v, means[v.name].cpu().numpy(), sizes) for v in asked
     }
 
 
@@ -233,27 +266,33 @@ def replicates(
     inference: Inference, model: ir.Model, shared: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Draws of observed variables and of latents from their prior, but for those `shared`."""
+    if recurs(inference):
+        return generated(inference, model, shared)
     _, values = _run(inference, model, shared)
     return {
-        v.name: _of_observed(inference, v, values[v.name])
+        v.name: natural(inference, v, values[v.name].cpu().numpy())
         for v in model.of_role("latent", "observed")
     }
 
 
 def _run(
-    inference: Inference, model: ir.Model, latents: Mapping[str, np.ndarray]
+    inference: Inference,
+    model: ir.Model,
+    latents: Mapping[str, np.ndarray],
+    some: Mapping[str, Any] | None = None,
 ) -> tuple[dict[str, Distribution], dict[str, Tensor]]:
     """The laws and the values of all random variables in one run of the program."""
-    given = {n: _batched(inference, model.variable(n), v) for n, v in latents.items()}
-    arguments = dict(inference.everything())
+    given = {n: batched(inference, model.variable(n), v) for n, v in latents.items()}
+    arguments = dict(inference.everything() if some is None else some)
+    past = given_past(inference, model, arguments)
     for _, argument in inference.light.program.observed:
-        arguments[argument] = None
+        arguments[argument] = arguments[argument] if argument in past else None
     for name, argument in inference.light.program.known:
         arguments[argument] = None if name in inference.light.program.imputed else True
     return inference.light.simulate(arguments, given)
 
 
-def _batched(inference: Inference, variable: ir.Variable, value: np.ndarray) -> Tensor:
+def batched(inference: Inference, variable: ir.Variable, value: np.ndarray) -> Tensor:
     """Axes at their places in the program."""
     layout, event = inference.light.program.layout, len(variable.type.event)
     order = layout.ordered(variable.axes)
@@ -265,7 +304,3 @@ def _batched(inference: Inference, variable: ir.Variable, value: np.ndarray) -> 
     for place, plate in enumerate(order):
         shape[depth - layout.depths[plate]] = tensor.shape[place]
     return tensor.reshape((*shape, *tensor.shape[len(order) :]))
-
-
-def _of_observed(inference: Inference, variable: ir.Variable, value: Tensor) -> np.ndarray:
-    return natural(inference, variable, value.cpu().numpy())
