@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-mcmc bench-train clean
+.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-flow bench-mcmc bench-train clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -78,6 +78,9 @@ $(PEERS_STAMP): benchmarks/peers.txt
 
 bench-mcmc: $(STAMP) $(PEERS_STAMP) ## effective draws a second beside PyStan, nutpie and NumPyro; ARGS="--models hmm"
 	$(BIN)/python benchmarks/mcmc/run.py $(ARGS)
+
+bench-flow: $(STAMP) ## steps and draws of flows beside Zuko
+	$(BIN)/python benchmarks/flow/run.py $(ARGS)
 
 bench-train: $(STAMP) ## rows per second of a trained autoencoder beside hand-written torch and Pyro
 	$(BIN)/python benchmarks/train/run.py $(ARGS)

@@ -8,6 +8,8 @@ data: the file with the data, or a file for each plate; ``data.csv`` by default.
 columns: the columns that hold a variable, as `Model.fit` takes them.
 headline: the quantities that a fit to data simulated from the model must recover; such an example
     has no known answer.
+reaches: nats a row of the evidence lower bound that a fit to the data on file must reach; such an
+    example learns networks, and has no other answer.
 seed: of the simulation, and of all random numbers of the fit.
 options: of the method, where the default will not do.
 exception: why the verdict on that fit is not ``good``.
@@ -18,7 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
-__all__ = ["FOLDER", "answered", "bound", "data_of", "entries", "files_of", "simulated"]
+__all__ = ["FOLDER", "answered", "bound", "data_of", "entries", "files_of", "learned", "simulated"]
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -30,12 +32,18 @@ def entries():
 
 def answered():
     """The examples with a known answer, in alphabetical order."""
-    return sorted(name for name, entry in entries().items() if "headline" not in entry)
+    others = {*simulated(), *learned()}
+    return sorted(name for name in entries() if name not in others)
 
 
 def simulated():
     """The examples that are checked by simulation, in alphabetical order."""
     return sorted(name for name, entry in entries().items() if "headline" in entry)
+
+
+def learned():
+    """The examples that learn networks, in alphabetical order."""
+    return sorted(name for name, entry in entries().items() if "reaches" in entry)
 
 
 def data_of(name):

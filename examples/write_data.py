@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pandas as pd
 import statsmodels.api
-from catalogue import FOLDER, entries, files_of, simulated
+from catalogue import FOLDER, entries, files_of, learned, simulated
 from sklearn import datasets
 
 import gendsl
@@ -120,6 +120,10 @@ def golf_putting(rng):
     return {"feet": feet.astype(float), "tries": (600 / feet**0.6).astype(int)}
 
 
+def neural_regression(rng):
+    return {"x": np.sort(rng.uniform(-3, 3, 36)).round(2)}
+
+
 def frailty(rng):
     family = scattered(rng, 40, 200)
     return {"family_of": family, "treated": rng.binomial(1, 0.5, len(family))}
@@ -219,6 +223,7 @@ SIMULATED = {
     "measurement_error": (measurement_error, {}),
     "bradley_terry": (bradley_terry, {}),
     "golf_putting": (golf_putting, {}),
+    "neural_regression": (neural_regression, {}),
     "frailty": (frailty, {}),
     "correlated_effects": (correlated_effects, {}),
     "gaussian_process": (gaussian_process, {}),
@@ -383,6 +388,88 @@ REAL = (
 )
 
 
+# --- made up data ---------------------------------------------------------------------------
+
+
+def gaussian_mixture_vae():
+    """Three clusters on a bent ring."""
+    rng = np.random.default_rng(1)
+    turn = rng.normal(0, 0.5, 600) + 2 * np.pi * rng.integers(0, 3, 600) / 3
+    radius = rng.normal(2, 0.15, 600)
+    across, along = radius * np.cos(turn), radius * np.sin(turn)
+    ring = np.stack([across, along, np.cos(2 * turn), along**2 / 4], 1)
+    ring += rng.normal(0, 0.1, ring.shape)
+    return pd.DataFrame(ring.round(3), columns=["x1", "x2", "x3", "x4"])
+
+
+def few_labels():
+    """The same clusters, of which four points each are labelled."""
+    table = gaussian_mixture_vae().head(400)
+    third = np.round(np.arctan2(table.x2, table.x1) / (2 * np.pi / 3)).to_numpy().astype(int) % 3
+    label = np.full(len(table), np.nan)
+    for kind in range(3):
+        label[np.flatnonzero(third == kind)[:4]] = kind
+    return table.assign(label=pd.array(label, dtype="Int64"))
+
+
+def two_modalities():
+    """Two curves through one latent; a quarter of the items lacks either."""
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=400)
+    a = np.stack([np.sin(1.5 * z), z], 1)
+    b = np.stack([np.cos(z), z**2 / 3, -z], 1)
+    table = np.concatenate([a, b], 1) + rng.normal(0, 0.15, (400, 5))
+    table[:100, :2] = np.nan
+    table[100:200, 2:] = np.nan
+    return pd.DataFrame(table.round(3), columns=["a1", "a2", "b1", "b2", "b3"])
+
+
+SHAPES = np.array([[0.0, 0, 1, 1], [1, 1, 0, 0], [1, -1, 1, -1], [-1, 0, 0, -1]])
+
+
+def vq_vae():
+    """Signals whose halves are one of four shapes each."""
+    rng = np.random.default_rng(3)
+    x = SHAPES[rng.integers(0, 4, (500, 2))].reshape(500, 8) + rng.normal(0, 0.1, (500, 8))
+    return pd.DataFrame(x.round(3), columns=[f"x{i + 1}" for i in range(8)])
+
+
+def two_moons():
+    """Two crescents that reach into each other."""
+    rng = np.random.default_rng(3)
+    of, turn = rng.integers(0, 2, 1000), rng.uniform(0, np.pi, 1000)
+    upper = np.stack([np.cos(turn), np.sin(turn)], 1)
+    lower = np.stack([1 - np.cos(turn), 0.5 - np.sin(turn)], 1)
+    x = np.where(of[:, None] == 0, upper, lower) + rng.normal(0, 0.1, (1000, 2))
+    return pd.DataFrame(x.round(3), columns=["x1", "x2"]).assign(of=of)
+
+
+def masked_autoencoder():
+    """Free bits, copies of them, and whether neighbours differ; one in twenty is wrong."""
+    rng = np.random.default_rng(4)
+    free = rng.integers(0, 2, (600, 4))
+    told = np.concatenate([free, free ^ np.roll(free, 1, axis=1)], 1)
+    told ^= rng.random(told.shape) < 0.05
+    return pd.DataFrame(np.concatenate([free, told], 1), columns=[f"x{i + 1}" for i in range(12)])
+
+
+MADE = (masked_autoencoder, gaussian_mixture_vae, few_labels, two_modalities, vq_vae, two_moons)
+
+
+def deep_markov():
+    """Points that go round, each recording at a speed of its own, with noise."""
+    rng = np.random.default_rng(1)
+    recordings = []
+    for length in rng.integers(5, 16, 80):
+        turn = rng.uniform(0, 2 * np.pi) + rng.normal(0.5, 0.1) * np.arange(length)
+        path = np.stack([np.cos(turn), np.sin(turn), np.sin(2 * turn)], 1)
+        recordings.append((path + rng.normal(0, 0.1, path.shape)).round(2).tolist())
+    return {"x": recordings}
+
+
+LISTS = (deep_markov,)
+
+
 # --- writing --------------------------------------------------------------------------------
 
 
@@ -448,9 +535,13 @@ def write(name):
     folder = FOLDER / name
     if ".." in str(files_of(name)):  # the data of another example
         return
-    for make in REAL:
+    for make in (*REAL, *MADE):
         if make.__name__ == name:
             make().to_csv(folder / "data.csv", index=False)
+            return
+    for make in LISTS:
+        if make.__name__ == name:
+            (folder / "data.json").write_text(json.dumps(make()) + "\n", encoding="utf-8")
             return
     values, truth = draw(name)
     rounding = np.vectorize(rounded, otypes=[float])
@@ -471,7 +562,7 @@ def write(name):
 
 def main(names):
     """Write what is named, or everything."""
-    for name in names or simulated():
+    for name in names or (*simulated(), *learned()):
         write(name)
         print(f"wrote {name}")
 

@@ -215,7 +215,7 @@ def _limits(
             continue
         args = dict(equation.distribution.args)
         match equation.distribution.name:
-            case "Uniform" | "DiscreteUniform":
+            case "Uniform" | "DiscreteUniform" | "DiscretizedLogistic":
                 bounds.append((args["low"], args["high"]))
             case "Pareto":
                 bounds.append((args["scale"], None))

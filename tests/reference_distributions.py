@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import reference_joint as joint
@@ -32,6 +33,25 @@ def _continuous(frozen: Callable[..., stats.rv_continuous]) -> Reference:
 
 def _discrete(frozen: Callable[..., stats.rv_discrete]) -> Reference:
     return Reference(lambda x, **params: frozen(**params).logpmf(x), frozen)
+
+
+def _discretized_logistic(x: Array, loc: Array, scale: Array, low: Array, high: Array) -> Array:
+    """Differences of the distribution function, in whichever tail they are accurate."""
+    x, loc, scale, low, high = np.broadcast_arrays(x, loc, scale, low, high)
+    below = np.where(x <= low, -np.inf, (x - 0.5 - loc) / scale)
+    above = np.where(x >= high, np.inf, (x + 0.5 - loc) / scale)
+    flipped = below > 0
+    one, two = np.where(flipped, -above, below), np.where(flipped, -below, above)
+    with np.errstate(divide="ignore"):
+        mass = np.log(stats.logistic.cdf(two) - stats.logistic.cdf(one))
+    return np.where((x < low) | (x > high), -np.inf, mass)
+
+
+def _rounded(loc: Array, scale: Array, low: Array, high: Array) -> SimpleNamespace:
+    """The distribution function, by summing."""
+    values = np.arange(low, high + 1)
+    sums = np.cumsum(np.exp(_discretized_logistic(values, loc, scale, low, high)))
+    return SimpleNamespace(cdf=lambda x: sums[(np.asarray(x) - low).astype(int)])
 
 
 def _gamma(concentration: Array, rate: Array | None = None, scale: Array | None = None):
@@ -264,6 +284,7 @@ REFERENCES: Mapping[str, Reference] = {
     "Multinomial": Reference(_multinomial),
     "DirichletMultinomial": Reference(joint.dirichlet_multinomial),
     "DiscreteUniform": _discrete(lambda low, high: stats.randint(low, high + 1)),
+    "DiscretizedLogistic": Reference(_discretized_logistic, _rounded),
     "OrderedLogistic": Reference(joint.ordered_logistic),
     "OrderedProbit": Reference(joint.ordered_probit),
     "Dirichlet": Reference(_dirichlet),

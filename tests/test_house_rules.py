@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "gendsl"
 
-MAX_PACKAGE_LINES = 75_000  # raising it is a change of its own
+MAX_PACKAGE_LINES = 95_000  # raising it is a change of its own
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
 

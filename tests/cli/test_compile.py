@@ -104,9 +104,11 @@ def test_networks_are_trained_by_the_program(cli, folder):
         [sys.executable, "program.py", "data.npz"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    step, params = done.stdout.splitlines()
-    assert step.startswith("0 ")
+    *epochs, params = done.stdout.splitlines()
+    assert [line.split()[0] for line in epochs] == ["0", "1", "2"]
     assert params.startswith("s tensor(")
+    with np.load(folder / "data_learned.npz", allow_pickle=False) as learned:
+        assert "s" in learned.files
 
 
 def test_wrong_data_write_nothing(cli, folder, unchanged):

@@ -44,6 +44,7 @@ RANKS = {
     "diag": ((1,),),
     "solve_triangular": ((2, 1), (2, 2)),
     "quad_form": ((2, 1), (2, 2)),
+    "nearest": ((1, 2), (2, 2)),
     "kron": ((1, 1), (2, 2)),
     **dict.fromkeys(("cholesky", "det", "inverse", "logdet", "trace", "transpose"), ((2,),)),
     **dict.fromkeys(("diagonal", "eigenvalues_sym", "eigenvectors_sym"), ((2,),)),

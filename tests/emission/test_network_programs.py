@@ -43,6 +43,7 @@ def trained(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr("sys.argv", ["program.py", str(tmp_path / "data.npz")])
         text = compiled(name).program.source
         short = text.replace("range(5000)", f"range({steps})").replace("% 100", "% 1")
+        short = short.replace("range(100)", f"range({steps})")
         assert short != text
         pyro.clear_param_store()
         with tensors(torch.float64, torch.device("cpu"), 0):
@@ -63,6 +64,39 @@ def test_an_autoencoder_is_trained(trained):
     assert losses[0] > 0.95 * independent
     assert np.mean(losses[-30:]) < 0.7 * independent
     assert params == ""
+
+
+def test_rows_are_taken_in_batches_and_what_is_learned_is_kept(trained, tmp_path):
+    x = np.random.default_rng(2).random((300, 6)) < 0.2
+    losses, _ = trained("vae", {"n_image": 300, "x": x.astype(float)}, 12)  # of 3 steps each
+    entropy = -300 * 6 * (0.2 * np.log(0.2) + 0.8 * np.log(0.8))
+    assert losses[0] > 1.1 * losses[-1] > 0.9 * entropy  # of all rows, not of a batch
+    with np.load(tmp_path / "data_learned.npz") as learned:
+        assert learned["decode.trunk.0.weight"].shape == (16, 2)
+        assert {name.split(".")[0] for name in learned.files} == {"decode", "encode_z"}
+
+
+def test_a_deep_markov_model_of_ragged_sequences_is_trained(trained):
+    rng = np.random.default_rng(3)
+    lengths = rng.integers(1, 5, 40)
+    x = np.repeat(rng.random((40, 1, 6)) < 0.5, 4, 1).astype(float)  # each step like the first
+    data = {"n_song": 40, "n_t": 4, "D": 6, "t_lengths": lengths, "x": x}
+    losses, _ = trained("deep_markov", data, 30)
+    independent = lengths.sum() * 6 * np.log(2)  # absent steps have no part in it
+    assert 0.95 * independent < losses[0] < 1.3 * independent < 40 * 4 * 6 * np.log(2)
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+
+
+def test_a_flow_begins_at_the_data_and_is_trained(trained):
+    rng = np.random.default_rng(2)
+    k = rng.integers(0, 2, 60)  # one batch
+    x = 50.0 + 10.0 * k[:, None] + rng.normal(size=(60, 2))
+    losses, _ = trained("flow", {"n_point": 60, "k": k, "x": x}, 200)
+    # Standardised at first, which is a normal law with these moments; then a law for each class.
+    first = -stats.norm.logpdf(x, x.mean(0), x.std(0)).sum()
+    apart = sum(-stats.norm.logpdf(x[k == c], x[k == c].mean(0)).sum() for c in (0, 1))
+    assert losses[0] == pytest.approx(first, rel=1e-6)
+    assert apart - 20 < losses[-1] < 0.5 * (first + apart)
 
 
 def test_a_conditional_autoencoder_is_trained(trained):
@@ -144,3 +178,10 @@ def test_a_network_from_its_text():
     assert found["loc"].shape == (5, 4, 4)
     assert found["scale"].shape == (5, 4)
     assert bool((found["scale"] > 0).all())
+
+
+def test_an_autoregressive_model_is_trained(trained):
+    rng = np.random.default_rng(0)
+    data = {"x": rng.normal(3.0, 0.5, (60, 3)), "c": rng.integers(0, 2, 60), "n_n": 60}
+    losses, _ = trained("masked", data, 60)
+    assert losses[-1] < losses[0]

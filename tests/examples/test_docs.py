@@ -23,6 +23,7 @@ WRITTEN = [
     "README.md",
     "docs/architecture.md",
     "docs/language.md",
+    "docs/likelihoods.md",
     "docs/networks.md",
     "docs/tutorial.md",
 ]
@@ -154,6 +155,17 @@ def test_the_python_of_the_page_on_networks_runs(tmp_path, monkeypatch):
     Path("autoencoder.gen").write_text(blocks(text, "gen")[0], encoding="utf-8")
     (code,) = blocks(text, "python")
     exec(compile(code, "networks.md", "exec"), {})
+
+
+def test_the_python_of_the_page_on_likelihoods_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "likelihoods.md").read_text(encoding="utf-8")
+    models = blocks(text, "gen")
+    Path("density.gen").write_text(models[0], encoding="utf-8")
+    moons = next(m for m in models if "model Moons" in m)
+    Path("moons.gen").write_text(moons, encoding="utf-8")
+    for code in blocks(text, "python"):
+        exec(compile(code, "likelihoods.md", "exec"), {})
 
 
 def test_the_commands_of_the_readme_run(tmp_path, monkeypatch):

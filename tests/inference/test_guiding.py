@@ -185,23 +185,84 @@ def test_what_all_rows_share_is_not_computed_from_one():
     assert found.amortised == {"z"}
 
 
-def test_what_may_be_missing_is_not_computed_with():
+def test_what_may_be_missing_is_given_with_a_mask():
     found = guide_of(VAE.replace("binary[D] ~", "binary[D]? ~"))
-    assert laws(found)["z"]["loc"] == "z_loc"
-    assert found.amortised == frozenset()
+    assert laws(found)["z"]["loc"] == "encode_z(x).loc"
+    assert found.model.net("encode_z").optional == {0}
+    assert found.gaps == (("x", 0),)
+    assert found.amortised == {"z"}
 
 
-def test_steps_of_a_sequence_are_computed_each_from_its_own():
+def test_steps_that_are_not_tied_are_computed_each_from_its_own():
     found = guide_of("""
         plate song  sequence t
-        net next: real -> real = mlp()
-        latent z[song, 0] ~ Normal(0, 1)
-        latent z[song, t] ~ Normal(next(z[t-1]), 1)
-        observe x[song, t] ~ Normal(z, 1)
+        net emit: real -> real = mlp()
+        latent z[song, t] ~ Normal(0, 1)
+        observe x[song, t] ~ Normal(emit(z), 1)
     """)
     assert laws(found)["z"]["loc"] == "encode_z(x).loc"
     words = "amortised: a normal law, computed from `x` at the same step"
     assert dict(found.words) == {"z": words}
+
+
+def steps(found: GuideModel, name: str) -> dict[int | None, str]:
+    """For each equation of a latent what its mean is computed from."""
+    result = {}
+    for equation in found.model.variable(name).equations:
+        assert equation.distribution is not None
+        result[equation.step] = format_ir_expr(dict(equation.distribution.args)["loc"])
+    return result
+
+
+def test_a_state_is_computed_from_the_one_before_and_from_data_to_come():
+    found = guide_of("""
+        plate song  sequence t  dim L = 2
+        input u[song, t]: real
+        net step: (real[L], real) -> (loc: real[L], scale: positive[L]) = mlp(hidden=[7])
+        latent z[song, 0]: real[L] ~ Normal(0, 1)
+        latent z[song, t]: real[L] ~ Normal(step(z[t-1], u))
+        observe x[song, t] ~ Normal(sum(z), 1)
+    """)
+    assert steps(found, "z") == {
+        0: "combine_z(zeros(size(L)), later_z[axis 0 = 0]).loc",
+        None: "combine_z(z[t-1], later_z[axis 0 over t]).loc",
+    }
+    (read,) = found.model.variable("later_z").equations
+    assert read.value is not None
+    assert format_ir_expr(read.value) == "future_z(collect(u, t), collect(x, t))"
+    assert nets(found)["future_z"] == "(real[t], real[t]) -> real[t, 7]"
+    assert dict(found.words)["z"] == (
+        "amortised: a normal law at each step, computed from `z` at the step before and `u`, `x` "
+        "at this step and later ones"
+    )
+
+
+def test_what_recurs_with_a_latent_tells_its_past():
+    found = guide_of("""
+        plate song  sequence t  dim H = 3
+        net next: (real[H], real) -> real[H] = mlp(hidden=[7])
+        latent z[song, t] ~ Normal(0, 1)
+        let h[song, 0]: real[H] = next(zeros(H), z[t=0])
+        let h[song, t]: real[H] = next(h[t-1], z)
+        observe x[song, t] ~ Normal(sum(h), 1)
+    """)
+    assert steps(found, "z")[None] == "combine_z(h[t-1], later_z[axis 0 over t]).loc"
+
+
+def test_the_second_step_of_two_lags_knows_the_first():
+    found = guide_of("""
+        plate song  sequence t
+        net f: real -> real = mlp(hidden=[7])
+        latent z[song, 0] ~ Normal(0, 1)
+        latent z[song, 1] ~ Normal(0, 1)
+        latent z[song, t] ~ Normal(f(z[t-1]) + z[t-2], 1)
+        observe x[song, t] ~ Normal(z, 1)
+    """)
+    assert steps(found, "z") == {
+        0: "combine_z(0.0, 0.0, later_z[axis 0 = 0]).loc",
+        1: "combine_z(z[t = 0], 0.0, later_z[axis 0 = 1]).loc",
+        None: "combine_z(z[t-1], z[t-2], later_z[axis 0 over t]).loc",
+    }
 
 
 def test_a_simplex_has_one_coordinate_less():
@@ -266,14 +327,28 @@ def test_latents_without_an_automatic_guide(text, reason):
     assert ratings["svi"].reason == reason
 
 
-def test_missing_values_on_which_others_depend_have_no_guide():
+def test_missing_values_on_which_others_depend_have_a_guide():
+    plan = make_plan(
+        model_of(
+            "plate n\nparam s: positive\nlatent a ~ Normal(0, 1)\n"
+            "observe x[n]: real? ~ Normal(a, 1)\nobserve y[n] ~ Normal(x, s)"
+        ),
+        "svi",
+    )
+    assert plan.guide is not None
+    assert plan.guide.completed == ("x",)
+    words = "where it is missing, a normal law with parameters of its own"
+    assert plan.treatment["x"] == words
+
+
+def test_missing_values_along_a_sequence_have_no_guide():
     model = model_of(
-        "plate n\nparam s: positive\nlatent a ~ Normal(0, 1)\n"
-        "observe x[n]: real? ~ Normal(a, 1)\nobserve y[n] ~ Normal(x, s)"
+        "sequence t\nparam s: positive\nobserve x[t]: real? ~ Normal(0, 1)\n"
+        "observe y[t] ~ Normal(x, s)"
     )
     with pytest.raises(CompileError) as caught:
         make_plan(model, "svi")
-    reason = "missing values of `x` have no automatic guide"
+    reason = "missing values of `x` stand along a sequence, and have no guide"
     assert caught.value.diagnostics[0].message.endswith(reason)
 
 

@@ -37,15 +37,17 @@ def test_the_refusal_of_a_method_in_full():
     )
 
 
-def test_params_beside_discrete_latents_are_refused_with_every_reason():
+def test_params_beside_hidden_chains_are_refused_with_every_reason():
     text = NORMAL.replace("Normal(m, 1)", "Normal(m + k, s)").replace(
-        "plate n", "plate n\nparam s: positive\nlatent k[n] ~ Bernoulli(0.5)"
+        "plate n",
+        "sequence n\nparam s: positive\nlatent k[0] ~ Bernoulli(0.5)\n"
+        "latent k[n] ~ Bernoulli(0.3 + 0.4 * k[n-1])",
     )
     message = refused("GD610", lambda: gendsl.compile(text))
     assert "mle" in message
     assert "nuts" in message
     assert "`s` is a param" in message
-    assert "svi: `k` is discrete" in message
+    assert "svi: there are hidden Markov chains" in message
 
 
 def test_a_model_without_unknowns_has_nothing_to_infer():

@@ -152,19 +152,21 @@ def test_a_minibatch_without_a_plate_cannot_be_written():
         )
 
 
-def test_a_learned_energy_under_likelihood_is_refused_at_check():
+def test_a_learned_energy_under_a_bound_is_refused_by_the_plan():
     text = """model M
     plate n
     param w: positive
     observe x[n]: real
     energy w * x ** 2
+    infer svi
     """
     with pytest.raises(CompileError) as caught:
-        check(Source("probe.gen", text))
+        gendsl.compile(text)
     (found,) = caught.value.diagnostics
-    assert found.code == "GD608"
-    assert "score matching" in (found.help or "")
-    assert "contrastive divergence" in (found.help or "")
+    assert found.code == "GD612"
+    assert "log Z depends on `w`" in found.message
+    assert "score_matching" in (found.help or "")
+    assert "contrastive_divergence" in (found.help or "")
 
 
 def test_a_flat_latent_with_a_fixed_energy_is_carried_out():

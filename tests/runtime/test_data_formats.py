@@ -161,7 +161,7 @@ BROKEN = {
     "none.csv": (None, "error[GD701]: there is no file none.csv"),
     "a.txt": (
         b"sigma\n",
-        "error[GD702]: a.txt is a .txt file, expected one of .csv, .tsv, .json, .npz, .parquet, "
+        "error[GD702]: a.txt is a .txt file, expected one of .csv, .tsv, .json, .npy, .npz, .parquet, "
         ".nc",
     ),
     "empty.csv": (b"", "error[GD703]: empty.csv is empty"),

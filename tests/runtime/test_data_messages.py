@@ -614,7 +614,7 @@ schools.gen:5:9: error[GD715]: `y` (key 'y') is real, but there is text in it: y
 help: give numbers, with None or NaN where one is missing
 """,
     "lists of different lengths": """\
-error[GD704]: the lists in key 'y' differ in length: [0] has 2, [1] has 1
+grid.gen: error[GD704]: the lists in key 'y' differ in length: [0] has 2, [1] has 1
 help: give one long list, and beside it, for each value, the number of the list it is in
 """,
     "numbers and lists": """\

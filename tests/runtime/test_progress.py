@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from gendsl.runtime import bars
 from gendsl.runtime import progress as module
 from gendsl.runtime.progress import ChainProgress
 
@@ -28,6 +29,7 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(bars, "time", clock)
     return clock
 
 

@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
 from gendsl.runtime.training import blocks
 from gendsl.runtime.training.batches import ArraySource, Batching
-from gendsl.runtime.training.blocks import NpySource, ParquetSource
+from gendsl.runtime.training.blocks import NpySource
 from gendsl.runtime.training.loaders import DatasetSource, LoaderSource
+from gendsl.runtime.training.parquet import ParquetSource
 
 ROWS = 103
 X = np.arange(ROWS, dtype=np.float64)

@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from gendsl.diagnostics import GenError
 from gendsl.explanations.training import CODES
 from gendsl.runtime.training.batches import ArraySource, Batching
-from gendsl.runtime.training.blocks import NpySource, ParquetSource
+from gendsl.runtime.training.blocks import NpySource
 from gendsl.runtime.training.checkpoints import write_checkpoint
 from gendsl.runtime.training.loaders import DatasetSource, LoaderSource
 from gendsl.runtime.training.loop import train
+from gendsl.runtime.training.parquet import ParquetSource
 from gendsl.runtime.training.settings import Losses, Options, Watch
 from gendsl.runtime.training.trainable import Trainable
 

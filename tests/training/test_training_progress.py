@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from gendsl.runtime import bars
 from gendsl.runtime.training import progress as module
 from gendsl.runtime.training.progress import TrainingProgress
 
@@ -27,6 +28,7 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(bars, "time", clock)
     return clock
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pyro
 import pytest
 import torch
+from discrete_cases import DISCRETE
 from pyro.distributions import constraints
-from pyro.infer import Trace_ELBO, TraceMeanField_ELBO
+from pyro.infer import Trace_ELBO, TraceEnum_ELBO, TraceMeanField_ELBO
 
 import gendsl
 from gendsl.compiler import replan
@@ -32,7 +33,16 @@ def reals(*shape):
     return RNG.normal(size=shape)
 
 
+def with_gaps(x, count, *, tied=False):
+    """The same with so many values missing, or so many vectors."""
+    found = np.array(x, dtype=float)
+    flat = found.reshape(-1, found.shape[-1] if tied else 1)
+    flat[RNG.choice(len(flat), count, replace=False)] = np.nan
+    return found
+
+
 BINARY, REAL3 = bits(N, 4), reals(N, 3)
+SHARES = RNG.dirichlet([1, 1, 1], size=(2, N))
 CASES = {
     "vae": (
         """net decode: real[2] -> real[4] = mlp(hidden=[8])
@@ -54,6 +64,29 @@ CASES = {
         latent top[n]: real[2] ~ Normal(0, 1)
         latent z[n]: real[3] ~ Normal(upper(top))
         observe x[n]: binary[4] ~ Bernoulli(logits=lower(z))""",
+        {"x": BINARY},
+    ),
+    "autoregressive_decoder": (
+        """net decode: (real[4], real[2]) -> causal real[4] = made(hidden=[8])
+        latent z[n]: real[2] ~ Normal(0, 1)
+        observe x[n]: binary[4] ~ Bernoulli(logits=decode(x, z))""",
+        {"x": BINARY},
+    ),
+    "autoregressive_prior": (
+        """net prior: real[2] -> causal (loc: real[2], scale: positive[2]) = made(hidden=[8])
+        net decode: real[2] -> real[4] = mlp(hidden=[8])
+        latent z[n]: real[2] ~ Normal(prior(z))
+        observe x[n]: binary[4] ~ Bernoulli(logits=decode(z))""",
+        {"x": BINARY},
+    ),
+    "flows": (
+        """net decode: real[2] -> real[4] = mlp(hidden=[8])
+        net encode: real[4] -> (loc: real[2], scale: positive[2]) = mlp(hidden=[8])
+        flow posterior: real[2] | real[4] = autoregressive(spline(bins=4), layers=2, hidden=[8])
+        flow prior: real[2] = coupling(affine, layers=2, hidden=[8])
+        latent z[n]: real[2] ~ Normal(0, 1) |> prior
+        observe x[n]: binary[4] ~ Bernoulli(logits=decode(z))
+        guide z ~ Normal(encode(x)) |> posterior(x)""",
         {"x": BINARY},
     ),
     "schools": (
@@ -111,6 +144,101 @@ CASES = {
         infer svi""",
         {"y": reals(3, N)},
     ),
+    "gaps": (
+        """plate m  dim L = 2
+        net f: real[L] -> real[3] = mlp(hidden=[4])
+        net g: real[L] -> simplex[3] = mlp(hidden=[4])
+        latent z[n, m]: real[L] ~ Normal(0, 1)
+        observe x[m, n]: real[3]? ~ Normal(f(z), 1)
+        observe y[m, n]: simplex[3]? ~ Dirichlet(1 + g(z))""",
+        {"x": with_gaps(reals(2, N, 3), 7), "y": with_gaps(SHARES, 5, tied=True)},
+    ),
+    "drawn_where_missing": (
+        """net f: real[2] -> real[3] = mlp(hidden=[4])
+        net g: real -> real = mlp(hidden=[4])
+        latent z[n] ~ Normal(0, 1)
+        observe c[n]: real[2]? ~ Normal(g(z), 1)
+        observe p[n]: positive? ~ LogNormal(z, 1)
+        observe x[n]: real[3] ~ Normal(f(c) * p, 1)""",
+        {
+            "c": with_gaps(reals(N, 2), 5),
+            "p": with_gaps(RNG.gamma(2, size=(N, 1)), 3)[:, 0],
+            "x": REAL3,
+        },
+    ),
+    "product_with_gaps": (
+        """dim L = 2
+        net da: real[L] -> real[3] = mlp(hidden=[4])
+        net db: real[L] -> real[4] = mlp(hidden=[4])
+        net ea: real[3] -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        net eb: real[4]? -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        latent z[n]: real[L] ~ Normal(0, 1)
+        observe a[n]: real[3]? ~ Normal(da(z), 1)
+        observe b[n]: binary[4]? ~ Bernoulli(logits=db(z))
+        guide z ~ Product(Normal(0, 1), Normal(ea(a)), Normal(eb(b)))""",
+        {"a": with_gaps(reals(N, 3), 7), "b": with_gaps(bits(N, 4), 5)},
+    ),
+    "deep_markov": (
+        """sequence t  dim L = 2  dim H = 3
+        net step: real[L] -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        net emit: real[L] -> real[4] = mlp(hidden=[4])
+        latent z[n, 0]: real[L] ~ Normal(0, 1)
+        latent z[n, t]: real[L] ~ Normal(step(z[t-1]))
+        observe x[n, t]: binary[4] ~ Bernoulli(logits=emit(z))
+        net future: real[t, 4] -> real[t, H] = rnn(hidden=3, direction=backward)
+        net combine: (real[L], real[H]) -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        let h[n]: real[t, H] = future(collect(x, t))
+        guide z[n, 0] ~ Normal(combine(zeros(L), h[t=0]))
+        guide z[n, t] ~ Normal(combine(z[t-1], h[t]))""",
+        {"x": bits(N, 5, 4)},
+    ),
+    "automatic_deep_markov": (
+        """sequence t  dim L = 2
+        net step: real[L] -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        net emit: real[L] -> real[4] = mlp(hidden=[4])
+        latent z[n, 0]: real[L] ~ Normal(0, 1)
+        latent z[n, t]: real[L] ~ Normal(step(z[t-1]))
+        observe x[n, t]: binary[4] ~ Bernoulli(logits=emit(z))""",
+        {"x": bits(N, 5, 4)},
+    ),
+    "ragged": (
+        """sequence t[n]  dim L = 2
+        net step: real[L] -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        net emit: real[L] -> real[4] = mlp(hidden=[4])
+        latent z[n, 0]: real[L] ~ Normal(0, 1)
+        latent z[n, t]: real[L] ~ Normal(step(z[t-1]))
+        observe x[n, t]: binary[4] ~ Bernoulli(logits=emit(z))""",
+        {"x": [bits(1 + i % 5, 4) for i in range(N)]},
+    ),
+    "recurrent": (
+        """sequence t  dim L = 2  dim H = 3
+        net prior: real[H] -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        net emit: (real[L], real[H]) -> real[4] = mlp(hidden=[4])
+        net next: (real[H], real[4], real[L]) -> real[H] = mlp(hidden=[4], output=tanh)
+        net encode: (real[4], real[H]) -> (loc: real[L], scale: positive[L]) = mlp(hidden=[4])
+        latent z[n, 0]: real[L] ~ Normal(0, 1)
+        latent z[n, t]: real[L] ~ Normal(prior(h[t-1]))
+        let h[n, 0]: real[H] = next(zeros(H), x[t=0], z[t=0])
+        let h[n, t]: real[H] = next(h[t-1], x, z)
+        observe x[n, 0]: binary[4] ~ Bernoulli(logits=emit(z[t=0], zeros(H)))
+        observe x[n, t]: binary[4] ~ Bernoulli(logits=emit(z, h[t-1]))
+        guide z[n, 0] ~ Normal(encode(x[t=0], zeros(H)))
+        guide z[n, t] ~ Normal(encode(x, h[t-1]))""",
+        {"x": bits(N, 5, 4)},
+    ),
+    "own_steps": (
+        """sequence t
+        param s: positive = 1
+        latent a ~ Normal(0, 1)
+        latent z[n, 0] ~ Normal(0, 1)
+        latent z[n, t] ~ Normal(a * z[t-1], s)
+        param m[t]: real = 0
+        guide z[n, 0] ~ Normal(x[t=0], 1)
+        guide z[n, t] ~ Normal(m + a * z[t-1] + 0.1 * x[t-1], exp(x))
+        observe x[n, t] ~ Normal(z, 0.5)
+        infer svi""",
+        {"x": reals(N, 4)},
+    ),
     "missing": (
         """latent w: real[2] ~ Normal(0, 1)
         param s: positive = 1
@@ -119,6 +247,9 @@ CASES = {
         {"x": reals(N, 2), "y": np.where(np.arange(N) % 3 == 0, np.nan, reals(N))},
     ),
 }
+
+
+CASES |= DISCRETE
 
 
 class Ready:
@@ -167,7 +298,7 @@ class Ready:
 
     def loss(self, arguments, count, total, **options):
         torch.manual_seed(3)
-        sites = self.inference.light.sites(arguments, 1, count, total)
+        sites = self.inference.light.sites(arguments, 1, count, total, training=True)
         return Elbo(**options)(sites).loss
 
     def programs(self, count, total):
@@ -212,10 +343,13 @@ def assert_equal_gradients(ready, loss, reference):
 def test_loss_and_gradient(name, kl, batch):
     objective = Trace_ELBO() if kl == "sampled" else TraceMeanField_ELBO()
     with Ready(name) as ready:
+        if name in DISCRETE:
+            nesting = ready.compiled.program.layout.max_plate_nesting
+            objective = TraceEnum_ELBO(max_plate_nesting=nesting)
         arguments, count, total = ready.arguments(5 if batch == "some" else N)
         if batch == "some" and count == total:
             pytest.skip("its data are not taken in batches")
-        if kl == "auto" and name in DEPENDENT:
+        if kl == "auto" and name in DEPENDENT | DISCRETE.keys():
             pytest.skip("Pyro takes its analytic divergences for mean fields only")
         loss = ready.loss(arguments, count, total, kl=kl)
         reference = ready.reference(objective, arguments, count, total)
@@ -223,10 +357,21 @@ def test_loss_and_gradient(name, kl, batch):
         assert_equal_gradients(ready, loss, reference)
 
 
-DEPENDENT = frozenset({"hierarchical"})
+SEQUENTIAL = ("deep_markov", "automatic_deep_markov", "ragged", "recurrent", "own_steps")
+DEPENDENT = frozenset({"hierarchical", *SEQUENTIAL})
 
 
-@pytest.mark.parametrize("name", ["vae", "schools", "hierarchical", "written_guide"])
+PRINTED = ("experts", "guided_codes", "guided_mixture", "guided_parts")
+"""With discrete latents, which Pyro itself sums out."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("vae", "schools", "hierarchical", "written_guide", "gaps", "product_with_gaps"),
+        *("deep_markov", "recurrent", *PRINTED),
+    ],
+)
 def test_printed_program(name):
     """The text of `pyro_source` by itself, with Pyro's own store of params."""
     with Ready(name) as ready:
@@ -245,7 +390,9 @@ def test_printed_program(name):
         nets = ready.compiled.program.nets
         given = arguments if nets is None else {**arguments, nets: ready.learned.nets}
         torch.manual_seed(3)
-        found = Trace_ELBO().loss(namespace["model"], namespace["guide"], **given) / total
+        nesting = ready.compiled.program.layout.max_plate_nesting
+        objective = TraceEnum_ELBO(max_plate_nesting=nesting) if name in PRINTED else Trace_ELBO()
+        found = objective.loss(namespace["model"], namespace["guide"], **given) / total
         pyro.clear_param_store()
     assert found == pytest.approx(loss, rel=1e-5)
 

@@ -33,12 +33,12 @@ def weights(found):
 @pytest.fixture
 def often(monkeypatch):
     """Checkpoints every few steps."""
-    made = learning._options
+    made = learning.training_options
 
     def options(*args, **kwargs):
         return replace(made(*args, **kwargs), checkpoint_every=7)
 
-    monkeypatch.setattr(learning, "_options", options)
+    monkeypatch.setattr(learning, "training_options", options)
 
 
 class Killed(BaseException):
