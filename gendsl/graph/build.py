@@ -114,10 +114,16 @@ def _is_discrete(support: Support) -> bool:
     return isinstance(support, Index) or (isinstance(support, Interval) and support.integer)
 
 
+def _family(law: ir.Distribution) -> str:
+    """The name of a distribution; of a push-forward that of its base and its flows."""
+    first = law.parts[0].name if law.maps else law.name
+    return " |> ".join([first, *(call.net for call in law.maps)])
+
+
 def _variable_attributes(variable: ir.Variable, source: Source) -> dict[str, Any]:
     own = [m for m in mentions(*_expressions(variable)) if m.name == variable.name]
     general = sorted(variable.equations, key=lambda e: e.step is not None)
-    families = [e.distribution.name for e in general if e.distribution is not None]
+    families = [_family(e.distribution) for e in general if e.distribution is not None]
     return {
         "role": variable.role,
         "plates": variable.axes,

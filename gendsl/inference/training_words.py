@@ -11,6 +11,7 @@ from gendsl.library.pace import (
     LIKELIHOOD_ROWS,
     RATE,
     RATE_OF_NETS,
+    RATE_OF_UNITS,
     ROWS,
     STEPS,
     STOPPED,
@@ -59,16 +60,17 @@ def energy_words(
         nets: the networks that are learned.
     """
     yield f"energy: log Z depends on {constant}"
-    rate = options["learning_rate"] or (RATE_OF_NETS if nets else RATE)
+    epochs, size, asked = options["epochs"], options["batch_size"], options["learning_rate"]
+    rate = asked or (RATE_OF_NETS if nets else RATE_OF_UNITS)
+    pace = f"{rate:g}" if asked or nets or size is not None else f"{rate:g} or {RATE:g}"
     falling = "" if options["schedule"] == "constant" else f" ({options['schedule']})"
-    epochs, size = options["epochs"], options["batch_size"]
     if size is not None:
         length = f"{epochs or EPOCHS} epochs in batches of {size} rows"
     else:
         most = ROWS if nets else WHOLE
         length = f"{epochs or EPOCHS} epochs in batches of {ROWS} rows"
         length += f" (of up to {most} rows, {epochs or STEPS} steps on all of them)"
-    yield f"training: {options['optimiser']}, learning rate {rate:g}{falling}; {length}"
+    yield f"training: {options['optimiser']}, learning rate {pace}{falling}; {length}"
 
 
 def _length(options: Mapping[str, object], *, nets: bool, weighted: bool, likelihood: bool) -> str:

@@ -8,6 +8,7 @@ __all__ = [
     "LIKELIHOOD_ROWS",
     "RATE",
     "RATE_OF_NETS",
+    "RATE_OF_UNITS",
     "ROWS",
     "STEPS",
     "STOPPED",
@@ -34,3 +35,6 @@ STOPPED = 1_000
 
 RATE, RATE_OF_NETS = 1e-2, 1e-3
 """The learning rate without networks, and with them."""
+
+RATE_OF_UNITS = 2e-3
+"""The learning rate of energies without networks on batches of rows."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
+from gendsl.ir.laws import depends_on_numbers_only
 from gendsl.ir.traversal import called_nets, equation_expressions, variable_expressions
 from gendsl.library.architectures.ports import Port
 from gendsl.library.architectures.spec import ArchitectureOption
@@ -104,9 +105,7 @@ def _contexts(ctx: Context, declared: ast.Flow) -> tuple[ast.NamedType, ...]:
 # Transforms
 
 
-def _body(
-    ctx: Context, body: ast.Expr
-) -> tuple[TransformSpec, MapSpec | None, Options, Options]:
+def _body(ctx: Context, body: ast.Expr) -> tuple[TransformSpec, MapSpec | None, Options, Options]:
     """A transform, its scalar map, and the options of both."""
     head = body.function if isinstance(body, ast.Call) else body
     word = head.id if isinstance(head, ast.Name) else ""
@@ -285,7 +284,8 @@ def standardised(
     """Observed variables behind flows standardised, by one more bijection that is not learned.
 
     Data on a scale of their own would lie outside of what flows begin with. The bijection is part
-    of the law, so that densities are those of the data as they are given.
+    of the law, so that densities are those of the data as they are given. A base that depends on
+    anything but numbers has a scale of its own, and is left alone.
     """
     known = {n.name: n for n in nets}
     taken = {v.name for v in variables} | known.keys()
@@ -296,7 +296,7 @@ def standardised(
             done.append(variable)
             continue
         last = TRANSFORMS[known[law.maps[-1].net].architecture or ""]
-        if last.fitted:
+        if last.fitted or not depends_on_numbers_only(law.parts[0]):
             done.append(variable)
             continue
         name = f"{variable.name}_standardise"
@@ -304,9 +304,7 @@ def standardised(
             name += "_"
         taken.add(name)
         event = ValueType(frozenset(), law.type.event, REAL)
-        flow = ir.Net(
-            name, (), (("", event),), "standardise", flow=ir.FlowBody(), span=law.span
-        )
+        flow = ir.Net(name, (), (("", event),), "standardise", flow=ir.FlowBody(), span=law.span)
         added.append(flow)
         call = ir.NetCall(name, (), "", event, span=law.span)
         law = replace(law, maps=(*law.maps, call))

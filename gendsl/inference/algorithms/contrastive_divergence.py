@@ -24,11 +24,11 @@ def rate(facts: Facts) -> Rating:
             cost=3,
         )
     if block.binary:
-        if len(block.visible) > 1:
-            return Rating(
-                Competence.INCOMPATIBLE, "several binary variables that interact with themselves"
-            )
-        return Rating(Competence.PREFERRED, f"{why}: chains estimate its gradient", cost=4)
+        return Rating(
+            Competence.PREFERRED,
+            f"{why}: chains by Gibbs estimate its gradient, entries that do not interact at once",
+            cost=4,
+        )
     return Rating(
         Competence.PREFERRED,
         f"{why}: chains by Langevin dynamics estimate its gradient",

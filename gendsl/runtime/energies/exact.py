@@ -17,7 +17,7 @@ from torch import Tensor
 from gendsl.runtime.energies.constants import binary_states
 from gendsl.runtime.energies.task import Task
 
-__all__ = ["log_constant", "precision", "summed_bits"]
+__all__ = ["log_constant", "of_one", "precision", "summed_bits"]
 
 
 def log_constant(task: Task, arguments: Mapping[str, Any], *, normal: bool) -> Tensor:
@@ -25,21 +25,22 @@ def log_constant(task: Task, arguments: Mapping[str, Any], *, normal: bool) -> T
 
     That of a normal law is NaN where its precision is not positive definite.
     """
-    given = _of_one(task, arguments)
+    given = of_one(task, arguments)
     return _normal_constant(task, given) if normal else _summed_constant(task, given)
 
 
 def precision(task: Task, arguments: Mapping[str, Any]) -> Tensor:
     """The precision of a block whose energy is quadratic, (1, rows or 1, entries, entries)."""
-    return _normal_form(task, _of_one(task, arguments))[2]
+    return _normal_form(task, of_one(task, arguments))[2]
 
 
 def summed_bits(task: Task, arguments: Mapping[str, Any]) -> int:
     """Over the states of how many bits the constant is a sum."""
-    return sum(_side(task, _of_one(task, arguments)).values())
+    return sum(_side(task, of_one(task, arguments)).values())
 
 
-def _of_one(task: Task, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def of_one(task: Task, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments of one row, where rows have no inputs of their own."""
     if task.rows.plate is not None and not task.conditional:
         return task.sized(1)
     return arguments

@@ -14,7 +14,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -22,7 +22,18 @@ from torch import Tensor
 
 from gendsl.runtime.energies.units import LogWeight, log_odds
 
-__all__ = ["BlockGibbs", "GibbsWithGradients", "Hmc", "Kernel", "Langevin", "Moved", "scores"]
+__all__ = [
+    "PACKED",
+    "BlockGibbs",
+    "GibbsWithGradients",
+    "Hmc",
+    "Kernel",
+    "Langevin",
+    "Moved",
+    "Turns",
+    "of_packed",
+    "scores",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,10 @@ class Moved:
 
     values: dict[str, Tensor]
     accepted: Tensor | None = None
+
+
+PACKED = "x"
+"""What all entries that move together are called, (chains, entries)."""
 
 
 class Kernel(Protocol):
@@ -65,7 +80,7 @@ class BlockGibbs:
 
     Attributes:
         groups: names, and a mask of the entries that are drawn together (None for all): in these
-            together the log density is affine.
+            together the log density is affine; with a mask it may have the square of an entry.
     """
 
     groups: tuple[tuple[tuple[str, ...], Mapping[str, Tensor] | None], ...]
@@ -74,12 +89,36 @@ class BlockGibbs:
         """One sweep."""
         moved = dict(values)
         for names, masks in self.groups:
-            for name, odds in log_odds(log_weight, moved, names).items():
+            held = moved
+            if masks is not None:  # half way, where squares of a unit gain nothing
+                held = moved | {n: torch.where(masks[n], 0.5, moved[n]) for n in names}
+            for name, odds in log_odds(log_weight, held, names).items():
                 drawn = torch.bernoulli(torch.sigmoid(odds))
                 moved[name] = (
                     drawn if masks is None else torch.where(masks[name], drawn, moved[name])
                 )
         return Moved(moved)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Several kernels, one after the other.
+
+    Attributes:
+        kernels: each leaves the law invariant.
+        rounds: how often all of them have their turn.
+    """
+
+    kernels: tuple[Kernel, ...]
+    rounds: int = 1
+
+    def __call__(self, log_weight: LogWeight, values: Mapping[str, Tensor]) -> Moved:
+        """All rounds."""
+        moved = Moved(dict(values))
+        for _ in range(self.rounds):
+            for kernel in self.kernels:
+                moved = kernel(log_weight, moved.values)
+        return moved
 
 
 def _per_chain(entries: Tensor, like: Tensor) -> Tensor:
@@ -191,3 +230,13 @@ class Hmc:
             ratio = ratio - _per_chain(momentum[n] ** 2, ratio) / 2
         moved = {n: new[n] for n in self.names}
         return _choose(torch.rand_like(ratio).log() < ratio, moved, values)
+
+
+def of_packed(kernel: Kernel) -> Kernel:
+    """The same kernel for all numbers or bits in one value, (chains, entries)."""
+    match kernel:
+        case Langevin() | Hmc():
+            return replace(kernel, names=(PACKED,))
+        case GibbsWithGradients():
+            return replace(kernel, name=PACKED)
+    return kernel

@@ -24,7 +24,7 @@ from gendsl.runtime.energies import matching
 from gendsl.runtime.energies.exact import log_constant
 from gendsl.runtime.energies.noise import contrast
 from gendsl.runtime.energies.packing import Packed
-from gendsl.runtime.energies.samplers import BlockGibbs, Kernel
+from gendsl.runtime.energies.samplers import PACKED, BlockGibbs, Kernel, of_packed
 from gendsl.runtime.energies.task import Task
 from gendsl.runtime.training.settings import Losses
 
@@ -135,17 +135,26 @@ def run_chains(
     start: Mapping[str, Tensor],
     steps: int,
 ) -> dict[str, Tensor]:
-    """Values of visible variables and units after so many sweeps."""
-    values = task.with_units(start, arguments)
+    """Values of visible variables after so many sweeps, and of units by block Gibbs."""
+    if isinstance(kernel, BlockGibbs):
+        values = task.with_units(start, arguments)
 
-    joint = isinstance(kernel, BlockGibbs)  # others move where the units are summed out
+        def jointly(held: Mapping[str, Tensor]) -> Tensor:
+            return task.weigher(held, arguments)
 
-    def log_weight(held: Mapping[str, Tensor]) -> Tensor:
-        return task.weigher(held, arguments) if joint else task.log_density(held, arguments)
+        for _ in range(steps):
+            values = kernel(jointly, values).values
+        return {n: v.detach() for n, v in values.items()}
+    packed = Packed(task, start)  # others move where the units are summed out
 
+    def visibly(held: Mapping[str, Tensor]) -> Tensor:
+        return task.log_density(packed.unpack(held[PACKED]), arguments).reshape(-1)
+
+    x = packed.pack(start)
+    moving = of_packed(kernel)
     for _ in range(steps):
-        values = kernel(log_weight, values).values
-    return {n: v.detach() for n, v in values.items()}
+        x = moving(visibly, {PACKED: x}).values[PACKED]
+    return packed.unpack(x.detach())
 
 
 def _anywhere(task: Task, shape: tuple[int, ...]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -35,6 +35,7 @@ class Task:
         rows: the data.
         learned: params and networks.
         names: the argument of each visible variable.
+        known: what was found out about the block and is used again.
     """
 
     weigher: Weigher
@@ -43,6 +44,7 @@ class Task:
     rows: Rows
     learned: Learned
     names: Mapping[str, str]
+    known: dict[str, Any] = field(default_factory=dict)
 
     @property
     def visible(self) -> tuple[str, ...]:

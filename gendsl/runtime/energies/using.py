@@ -16,7 +16,14 @@ from gendsl.runtime.energies.constants import Annealed, anneal
 from gendsl.runtime.energies.exact import log_constant
 from gendsl.runtime.energies.kernels import kernel_of
 from gendsl.runtime.energies.packing import Packed
-from gendsl.runtime.energies.samplers import BlockGibbs, Hmc, Kernel, Langevin
+from gendsl.runtime.energies.samplers import (
+    PACKED,
+    BlockGibbs,
+    Hmc,
+    Kernel,
+    Langevin,
+    of_packed,
+)
 from gendsl.runtime.energies.steps import run_chains
 from gendsl.runtime.energies.task import Task
 
@@ -154,20 +161,22 @@ class _Path:
     def move(self, share: float, x: Tensor) -> Tensor:
         """One sweep that leaves the density at a share invariant."""
         kernel = kernel_of(self.task, self.options)
-        joint = isinstance(kernel, BlockGibbs)
+        if not isinstance(kernel, BlockGibbs):
+            if isinstance(kernel, Langevin):
+                kernel = Hmc(kernel.names, kernel.step)
 
-        def log_weight(values: Mapping[str, Tensor]) -> Tensor:
+            def visibly(held: Mapping[str, Tensor]) -> Tensor:
+                return self.tempered(share, held[PACKED])
+
+            return of_packed(kernel)(visibly, {PACKED: x}).values[PACKED]
+
+        def jointly(values: Mapping[str, Tensor]) -> Tensor:
             own = (1 - share) * self.base(self.packed.pack(values))
-            if joint:
-                found = share * self.task.weigher(values, self.given)
-            else:
-                found = self.task.tempered(values, self.given, share)
+            found = share * self.task.weigher(values, self.given)
             return own.reshape(found.shape) + found
 
         start = self.task.with_units(self.packed.unpack(x), self.given)
-        if isinstance(kernel, Langevin | Hmc):
-            kernel = Hmc(kernel.names, kernel.step)
-        return self.packed.pack(kernel(log_weight, start).values)
+        return self.packed.pack(kernel(jointly, start).values)
 
 
 def annealed(

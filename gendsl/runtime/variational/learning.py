@@ -23,6 +23,7 @@ from gendsl.library.pace import (
     LIKELIHOOD_ROWS,
     RATE,
     RATE_OF_NETS,
+    RATE_OF_UNITS,
     ROWS,
     STEPS,
     STOPPED,
@@ -265,7 +266,8 @@ def training_options(
     rate = given["learning_rate"]
     if rate is None:
         nets = likelihood or plan.nets or (plan.guide is not None and plan.guide.model.nets)
-        rate = RATE_OF_NETS if nets else RATE
+        batches = plan.constant and size is not None
+        rate = RATE_OF_NETS if nets else RATE_OF_UNITS if batches else RATE
     optimiser, decay = str(given["optimiser"]), given["weight_decay"]
     if decay is None and likelihood and optimiser == "adamw":
         decay = DECAY

@@ -61,6 +61,9 @@ class Recorded:
             graph = make_fx(self._both(step))(*batch.values(), *kept)
         simplify(graph)
         self.graph = graph
+        fixed = [*graph.parameters(), *graph.buffers(), *self.parameters]
+        fixed += [t for t in vars(graph).values() if isinstance(t, Tensor)]
+        self._kept = {_storage(t) for t in fixed}
         self._verify(step, batch, kept)
 
     def _both(self, step: Step) -> Callable[..., list[Tensor | None]]:
@@ -85,6 +88,25 @@ class Recorded:
         count = 1 + len(self.terms) + len(self.remembered)
         return list(found[:count]), list(found[count:])
 
+    def _owned(
+        self, gradients: Sequence[Tensor | None], others: Sequence[Tensor]
+    ) -> list[Tensor | None]:
+        """Gradients in the layout of their parameters, each in memory of its own.
+
+        A backward pass sees to that where it leaves gradients at parameters. Fused optimisers read
+        memory as it lies, and clipping writes to it.
+        """
+        taken = self._kept | {_storage(t) for t in others}
+        found: list[Tensor | None] = []
+        for gradient, parameter in zip(gradients, self.parameters, strict=True):
+            mine = gradient
+            if mine is not None:
+                if mine.stride() != parameter.stride() or _storage(mine) in taken:
+                    mine = torch.empty_like(parameter).copy_(mine)
+                taken.add(_storage(mine))
+            found.append(mine)
+        return found
+
     def _verify(self, step: Step, batch: Mapping[str, Tensor], memory: list[Tensor]) -> None:
         other = {n: t.flip(0) for n, t in batch.items()}
         with torch.random.fork_rng():
@@ -106,4 +128,9 @@ class Recorded:
         values, gradients = self._run([*batch.values(), *(memory[n] for n in self.remembered)])
         count = 1 + len(self.terms)
         memory.update(zip(self.remembered, values[count:], strict=True))
+        gradients = self._owned(gradients, [*batch.values(), *values])
         return Losses(values[0], dict(zip(self.terms, values[1:count], strict=True)), gradients)
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

@@ -90,7 +90,8 @@ def _settle(graph: Graph, *, pure: bool) -> None:
     """Apply all rules; equal operations are shared only where no values change in place."""
     changed = True
     while changed:
-        changed = any([_rewritten(graph, rule) for rule in RULES])
+        changing = frozenset() if pure else _changing(graph)
+        changed = any([_rewritten(graph, rule, changing) for rule in RULES])
         graph.eliminate_dead_code()
         changed |= pure and _shared(graph)
 
@@ -155,10 +156,54 @@ def _neutral(user: Node, node: Node, value: Tensor) -> bool:
     return True
 
 
-def _rewritten(graph: Graph, rule: Callable[[Graph, Node], Node | None]) -> bool:
+def _changing(graph: Graph) -> frozenset[Node]:
+    """What is changed in place somewhere, under any of its names."""
+    found: set[Node] = set()
+    for node in graph.nodes:
+        schema = getattr(node.target, "_schema", None)
+        if schema is None or not schema.is_mutable:
+            continue
+        found.add(node)
+        for argument in node.all_input_nodes:
+            found.add(inner := argument)
+            while _renames(inner):
+                found.add(inner := inner.all_input_nodes[0])
+    for node in graph.nodes:  # in the order in which they are computed
+        if _renames(node) and node.all_input_nodes[0] in found:
+            found.add(node)
+    return frozenset(found)
+
+
+def _renames(node: Node) -> bool:
+    """Whether a node may be another name of its first argument."""
+    schema = getattr(node.target, "_schema", None)
+    return bool(
+        schema is not None
+        and node.all_input_nodes
+        and (node.target in SHAPES or any(a.alias_info is not None for a in schema.arguments))
+    )
+
+
+def _moves(
+    rule: Callable[[Graph, Node], Node | None], node: Node, changing: frozenset[Node]
+) -> bool:
+    """Whether a rule would read at another time, or write elsewhere, what changes in place."""
+    if rule in (_alias, _reshaped) or not changing:
+        return False
+    near, inner = {node}, node
+    for _ in range(2):
+        if not inner.all_input_nodes:
+            break
+        near.add(inner := inner.all_input_nodes[0])
+    return bool(near & changing)
+
+
+def _rewritten(
+    graph: Graph, rule: Callable[[Graph, Node], Node | None], changing: frozenset[Node]
+) -> bool:
     changed = False
     for node in list(graph.nodes):
-        if node.op != "call_function" or not node.users:
+        if node.op != "call_function" or not node.users or _moves(rule, node, changing):
             continue
         with graph.inserting_before(node):
             other = rule(graph, node)
@@ -317,6 +362,8 @@ def _shared(graph: Graph) -> bool:
 def _repeatable(node: Node) -> bool:
     schema = getattr(node.target, "_schema", None)
     if schema is None or schema.is_mutable:
+        return False
+    if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
         return False
     name = schema.name.split("::")[-1]
     return not any(part in name if part != "_" else name.endswith(part) for part in UNREPEATABLE)

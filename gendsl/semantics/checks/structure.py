@@ -163,12 +163,14 @@ def _unused_nets(model: ir.Model, report: Report) -> None:
     called = called_nets(*exprs, *(e.value for e in model.energies))
     for net in model.nets:
         if net.name not in called:
+            remedy = "call it, if it is an encoder in a guide, `guide z ~ Normal(encode(x))`"
+            if net.flow is not None:
+                remedy = f"push a distribution through it, `Normal(0, 1) |> {net.name}`"
             report.warning(
                 "GD510",
-                f"nothing in the model uses the net `{net.name}`",
+                f"nothing in the model uses the {'flow' if net.flow else 'net'} `{net.name}`",
                 net.span,
-                help="call it, in a guide such as `guide z ~ Normal(encode(x))` if it is an "
-                "encoder, or delete it",
+                help=f"{remedy}, or delete it",
             )
 
 
