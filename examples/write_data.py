@@ -453,7 +453,34 @@ def masked_autoencoder():
     return pd.DataFrame(np.concatenate([free, told], 1), columns=[f"x{i + 1}" for i in range(12)])
 
 
-MADE = (masked_autoencoder, gaussian_mixture_vae, few_labels, two_modalities, vq_vae, two_moons)
+def boltzmann_machine():
+    """Bars and stripes of 3 by 3 pixels, of which one in a hundred is wrong."""
+    rng = np.random.default_rng(6)
+    lines = rng.integers(0, 2, (800, 3))
+    upright = rng.integers(0, 2, 800)[:, None] == 1
+    bars = np.where(upright, np.repeat(lines, 3, axis=1), np.tile(lines, 3))
+    bars ^= rng.random(bars.shape) < 0.01
+    return pd.DataFrame(bars, columns=[f"x{i + 1}" for i in range(9)])
+
+
+def energy_ring():
+    """Points near a circle, more of them above than below."""
+    rng = np.random.default_rng(7)
+    turn = rng.vonmises(np.pi / 2, 0.7, 1000)
+    x = np.stack([np.cos(turn), np.sin(turn)], 1) + rng.normal(0, 0.15, (1000, 2))
+    return pd.DataFrame(x.round(3), columns=["x1", "x2"])
+
+
+MADE = (
+    masked_autoencoder,
+    gaussian_mixture_vae,
+    few_labels,
+    two_modalities,
+    vq_vae,
+    two_moons,
+    boltzmann_machine,
+    energy_ring,
+)
 
 
 def deep_markov():

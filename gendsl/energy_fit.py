@@ -16,6 +16,7 @@ from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.prepared_fit import Prepared
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.data import BoundData
+from gendsl.runtime.energies.exact import summed_bits
 from gendsl.runtime.energies.fitting import task_of
 from gendsl.runtime.energies.kernels import kernel_of
 from gendsl.runtime.energies.task import Task
@@ -36,6 +37,9 @@ __all__ = ["EnergyFit"]
 
 SWEEPS = 1000
 """Of the chains that draw samples, unless told otherwise."""
+
+COPIES = 10
+"""Replications of the data, unless told otherwise."""
 
 CHAINS, STEPS = 100, 1000
 """Of annealing, unless told otherwise."""
@@ -95,7 +99,7 @@ class EnergyFit(Prepared):
             if task.conditional:
                 raise self._refused("rows have inputs of their own, and constants of their own")
             if chosen == "exact":
-                return Constant(float(exact_constant(task)[0]), None, "exact")
+                return Constant(float(self._exact(task)[0]), None, "exact")
             assert self.learned is not None
             if chosen == "learned":
                 return Constant(float(self.learned.state["log_z"]), None, "learned")
@@ -128,10 +132,16 @@ class EnergyFit(Prepared):
             raise self._refused("only `noise_contrastive` learns it")
         return how
 
-    def _bits(self, task: Task) -> int:
+    def _exact(self, task: Task) -> np.ndarray:
+        found = exact_constant(task)
+        if not np.isfinite(found).all():
+            raise self._refused("it is not finite, as the precision is not positive definite")
+        return found
+
+    @staticmethod
+    def _bits(task: Task) -> int:
         given, _ = task.rows.spaced(1)
-        arguments = task.arguments_of(given)
-        return sum(int(np.prod(task.shape(n, arguments))) for n in task.visible)
+        return summed_bits(task, task.arguments_of(given))
 
     @staticmethod
     def _refused(why: str) -> DataError:
@@ -163,7 +173,7 @@ class EnergyFit(Prepared):
             if task.conditional:
                 if self._how("auto", task) != "exact":
                     raise self._refused("rows have constants of their own, which are not sums")
-                found = self._of_rows(values - exact_constant(task), bound, "log_prob")
+                found = self._of_rows(values - self._exact(task), bound, "log_prob")
                 return found.assign_attrs(kind="exact")
         constant = self.log_z() if log_z is None else log_z
         found = self._of_rows(values - constant.value, bound, "log_prob")
@@ -234,6 +244,31 @@ class EnergyFit(Prepared):
             found = samples(task, kernel, count, length, start)
             arrays = {n: self._natural(task, n, v) for n, v in found.items()}
         return self._dataset(arrays, self._sized({}, None, rows=count))
+
+    def posterior_predictive(
+        self, *, draws: int | None = None, seed: int | None = None
+    ) -> xr.DataTree:
+        """Replications of the data: for each as many new rows as they have, by `generate`.
+
+        Args:
+            draws: how many replications; 10 by default.
+            seed: of the chains; the fit's by default.
+
+        Raises:
+            DataError: GD886, the energy has inputs of rows.
+        """
+        count = whole("draws", COPIES if draws is None else draws)
+        plate = self._rows_of
+        rows = 1 if plate is None else int(self.data.sizes[plate])
+        made = self.generate(rows * count, seed=seed)
+        model, found = self.compiled.checked.ir, {}
+        for variable in model.of_role("observed"):
+            values = made[variable.name].to_numpy()
+            at = variable.axes.index(plate) if plate in variable.axes else 0
+            values = np.moveaxis(values, at, 0)
+            values = values.reshape(count, rows, *values.shape[1:])
+            found[variable.name] = np.moveaxis(values, 1, at + 1)
+        return self._labelled("posterior_predictive", found, self.data)
 
     def _kept(self, task: Task, rows: int) -> dict[str, torch.Tensor]:
         assert self.learned is not None

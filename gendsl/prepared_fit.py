@@ -63,7 +63,7 @@ class Prepared(Fit):
 
     @property
     def history(self) -> xr.Dataset:
-        """The means over each epoch of what was trained, and of its terms: a bound in nats per row."""
+        """The means over each epoch of what was trained and its terms; a bound in nats per row."""
         return self.tree["training"].to_dataset()
 
     # Data

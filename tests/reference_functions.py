@@ -211,9 +211,7 @@ SHAPED: Mapping[str, Function] = {
     "norm": np.linalg.norm,
     "stick_breaking": lambda x: _stick_breaking(x),
     "argsort": lambda x: np.argsort(x, kind="stable"),
-    "nearest": lambda x, table: np.argmin(
-        ((x[..., None, :] - table) ** 2).sum(-1), -1
-    ),
+    "nearest": lambda x, table: np.argmin(((x[..., None, :] - table) ** 2).sum(-1), -1),
     "inverse": np.linalg.inv,
     "det": np.linalg.det,
     "logdet": lambda x: np.linalg.slogdet(x)[1],

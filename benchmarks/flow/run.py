@@ -1,93 +1,38 @@
-"""Steps and draws of flows beside Zuko used directly.
+"""Steps and draws of flows beside Zuko, and of a masked network beside hand-written torch.
 
-``make bench-flow``, or ``python benchmarks/flow/run.py [--rows N] [--epochs N] [--runs N]``. The
-same flow, a masked autoregressive one with rational-quadratic splines, is trained by gendsl and by
-a loop around `zuko.flows.NSF`, with the same batches, rate and optimiser, and drawn from. Runs of
-the sides are interleaved, each in a process of its own; medians are compared as ratios. Zuko is no
-dependency: where it is not installed, gendsl is measured alone. Nothing is asserted.
+``make bench-flow``, or ``python benchmarks/flow/run.py [--cases NAME...] [--rows N] [--epochs N]
+[--runs N]``. The same flow is trained by gendsl and by a loop around Zuko, with the same batches,
+rate and optimiser, and drawn from; so is the masked network. Runs of the sides are interleaved,
+each in a process of its own, and medians are compared as ratios. Times are those of the processor.
+At last the draws of a transformer are timed at growing lengths. Zuko is no dependency: where it is
+not installed, gendsl is measured alone. Nothing is asserted.
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-
-ROOT = Path(__file__).resolve().parents[2]
-ENTRIES, LAYERS, HIDDEN, BINS, BATCH, RATE, DRAWS = 6, 3, 64, 8, 256, 1e-3, 2000
-MODEL = f"""model Flow
-plate row
-flow f: real[{ENTRIES}] = autoregressive(
-    spline(bins={BINS}), layers={LAYERS}, hidden=[{HIDDEN}, {HIDDEN}])
-observe x[row]: real[{ENTRIES}] ~ Normal(0, 1) |> f
-"""
-
-
-def data(rows):
-    rng = np.random.default_rng(1)
-    z = rng.normal(size=(rows, ENTRIES))
-    return z + np.roll(z, 1, -1) ** 2 / 3
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CASES = {
+    "spline": ("gendsl", "zuko"),
+    "coupling": ("gendsl", "zuko"),
+    "maf": ("gendsl", "zuko"),
+    "made": ("gendsl", "torch"),
+}
+LENGTHS = (64, 128, 256, 512)
+GOAL = 0.95
 
 
-def by_gendsl(x, epochs, seed):
-    gendsl = importlib.import_module("gendsl")
-    model = gendsl.compile(MODEL)
-    began = time.perf_counter()
-    fit = model.fit(
-        {"x": x},
-        seed=seed,
-        progress=False,
-        epochs=epochs,
-        batch_size=BATCH,
-        learning_rate=RATE,
-        held_out=0,
-    )
-    trained = fit.tree.attrs.get("training_seconds", time.perf_counter() - began)
-    began = time.perf_counter()
-    fit.generate(DRAWS, seed=seed)
-    return trained, time.perf_counter() - began, fit.score().log_likelihood.mean
-
-
-def by_zuko(x, epochs, seed):
-    torch, zuko = importlib.import_module("torch"), importlib.import_module("zuko")
-    torch.manual_seed(seed)
-    flow = zuko.flows.NSF(ENTRIES, transforms=LAYERS, bins=BINS, hidden_features=(HIDDEN, HIDDEN))
-    mean, sd = x.mean(0), x.std(0)
-    given = torch.as_tensor((x - mean) / sd, dtype=torch.float32)
-    optimiser = torch.optim.AdamW(flow.parameters(), RATE, weight_decay=0.1)
-    began = time.perf_counter()
-    for _ in range(epochs):
-        for rows in torch.randperm(len(given)).split(BATCH):
-            loss = -flow().log_prob(given[rows]).mean()
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-    trained = time.perf_counter() - began
-    began = time.perf_counter()
-    with torch.no_grad():
-        flow().sample((DRAWS,))
-        drawn = time.perf_counter() - began
-        found = float(flow().log_prob(given).mean() - np.log(sd).sum())
-    return trained, drawn, found
-
-
-SIDES = {"gendsl": by_gendsl, "zuko": by_zuko}
-
-
-def once(side, given, seed):
+def once(*arguments):
     threads = {f"{n}_NUM_THREADS": "1" for n in ("OMP", "OPENBLAS", "MKL")}
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    arguments = ["--side", side, "--seed", str(seed)]
-    arguments += ["--rows", str(given.rows), "--epochs", str(given.epochs)]
     done = subprocess.run(
-        [sys.executable, __file__, *arguments],
+        [sys.executable, str(HERE / "sides.py"), *map(str, arguments)],
         capture_output=True,
         text=True,
         check=True,
@@ -96,34 +41,41 @@ def once(side, given, seed):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--side", choices=SIDES)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    if given.side:
-        print(json.dumps(SIDES[given.side](data(given.rows), given.epochs, given.seed)))
-        return
-    sides = [s for s in SIDES if s == "gendsl" or importlib.util.find_spec(s)]
+def compared(case, sides, given):
     found = {side: [] for side in sides}
     for seed in range(1, given.runs + 1):
         for side in sides:
-            found[side].append(once(side, given, seed))
-    steps = given.epochs * -(-given.rows // BATCH)
+            found[side].append(once(case, side, given.rows, given.epochs, seed))
     for side in sides:
-        trained, drawn, score = (statistics.median(c) for c in zip(*found[side], strict=True))
+        step, drawn, score = (statistics.median(c) for c in zip(*found[side], strict=True))
         print(
-            f"{side:<8} {1e3 * trained / steps:7.2f} ms a step   {drawn:6.3f} s for {DRAWS} draws"
+            f"{case:<9} {side:<7} {1e3 * step:7.2f} ms a step   {1e3 * drawn:8.1f} ms for 2000 draws"
             f"   log likelihood {score:.3f} nats"
         )
-    if "zuko" in sides:
-        pairs = list(zip(found["gendsl"], found["zuko"], strict=True))
-        for what, at in (("steps", 0), ("draws", 1)):
-            ratio = statistics.median(b[at] / a[at] for a, b in pairs)
-            print(f"{what}: gendsl over zuko {ratio:.2f} (goal: at least 0.95)")
+    first, *others = sides
+    for other in others:
+        pairs = list(zip(found[first], found[other], strict=True))
+        steps, draws = (statistics.median(b[at] / a[at] for a, b in pairs) for at in (0, 1))
+        told = f"steps {steps:.2f}, draws {draws:.2f}"
+        print(f"{case:<9} {first} over {other}: {told} (goal: at least {GOAL})", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", nargs="+", default=[*CASES, "transformer"])
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=5)
+    given = parser.parse_args()
+    zuko = subprocess.run([sys.executable, "-c", "import zuko"], capture_output=True, check=False)
+    for case in given.cases:
+        if case in CASES:
+            sides = [s for s in CASES[case] if s != "zuko" or zuko.returncode == 0]
+            compared(case, sides, given)
+            continue
+        for length in LENGTHS:
+            times = once("transformer", "gendsl", length, 0, 1)
+            print(f"transformer {length:4d} tokens: {1e3 * times[0]:6.2f} ms a token", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ CODES: dict[str, tuple[str, str]] = {
         "The density of an energy is known up to its constant Z. `log_z('exact')` needs a normal "
         "law, or binary variables of which few states can be summed over; `log_z('learned')` a "
         "fit by `noise_contrastive`; `log_z('annealed')` is always an estimate. Rows that have "
-        "inputs of their own have constants of their own. `log_weight` needs none of it: differences of "
-        "log weights are those of log densities.",
+        "inputs of their own have constants of their own. `log_weight` needs none of it: "
+        "differences of log weights are those of log densities.",
     ),
     "GD887": (
         "an energy without a finite constant",

@@ -59,14 +59,16 @@ CODES: dict[str, tuple[str, str]] = {
         "values that are no picture",
         "Pictures show the values of one variable, a row a picture, as height by width, or with 3 "
         "channels in front or behind. A vector is a picture where its length is a square; else "
-        "`height` and `width` say how it is laid out. A scatter plot needs a code of two numbers or "
+        "`height` and `width` say how it is laid out. A scatter plot needs a code of two numbers "
+        "or "
         "more, and labels as many as rows.",
     ),
     "GD872": (
         "what is asked of latents cannot be computed",
         "`impute` draws missing values given latents of their own row: something must be missing, "
         "and no other random quantity may depend on it. `interpolate` leads from the code of one "
-        "row to that of another, where codes are numbers without categories; a spherical path needs "
+        "row to that of another, where codes are numbers without categories; a spherical path "
+        "needs "
         "two directions that are not opposite. The message says what does not hold.",
     ),
     "GD873": (
@@ -84,13 +86,14 @@ CODES: dict[str, tuple[str, str]] = {
     "GD865": (
         "options of svi that do not go together",
         "Bounds, estimators of their gradients and weights of terms are options, and some exclude "
-        "one another, need another one, or would change nothing. The message says which; nothing is "
+        "one another, need another one, or would change nothing. The message says which; nothing "
+        "is "
         "trained before that has been checked.",
     ),
     "GD866": (
         "modules that the model does not ask for, or does not get",
         "A net without an architecture, `net f: real[D] -> real`, is computed by a module of "
-        "yours: `model.fit(data, nets={\"f\": module})`, and again `load_fit(folder, nets={\"f\": "
+        'yours: `model.fit(data, nets={"f": module})`, and again `load_fit(folder, nets={"f": '
         "module})`, since saved runs hold weights but no code. Each such net needs one, and no "
         "other net takes one. From the shell no module can be given.",
     ),

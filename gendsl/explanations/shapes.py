@@ -186,7 +186,8 @@ Along `sequence t[song]` each song has its own number of steps; steps beyond it 
 part of any density. What would count, combine or look at them is refused; step by step, with lags,
 and through a recurrent network, everything is as along any sequence.
 Bad: `let m[song] = mean(z, t)`
-Good: `let m[song]: real[t, H] = read(collect(z, t))`, with `net read: real[t] -> real[t, H] = gru()`""",
+Good: `let m[song]: real[t, H] = read(collect(z, t))`, where
+`net read: real[t] -> real[t, H] = gru()`""",
     ),
     "GD401": (
         "Parameter outside its support",

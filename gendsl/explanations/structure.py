@@ -237,9 +237,9 @@ Good: `guide z ~ Product(Normal(0, 1), Normal(ea(a)), Normal(eb(b)))`""",
     "GD623": (
         "Codebook that could not be learned",
         """\
-In a guide `nearest` quantises: gradients of the model go straight through to the vectors, and terms
-of their own draw the members of the codebook and the vectors to one another. For that it must be
-all of the guide, and the codebook a param.
+In a guide `nearest` quantises: gradients of the model go straight through to the vectors, and
+terms of their own draw the members of the codebook and the vectors to one another. For that it
+must be all of the guide, and the codebook a param.
 Bad: `guide k = nearest(encode(x), 2 * codebook, code)`
 Good: `guide k = nearest(encode(x), codebook, code)`, with `param codebook[code]: real[C]`""",
     ),

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import gendsl
+from gendsl.runtime.energies import exact as constants
 from gendsl.runtime.energies import fitting
+from gendsl.runtime.variational import recorded
 
 TEXT = """model Machine
 plate image  dim D = 6  dim H = 3
@@ -29,6 +31,7 @@ ROWS = np.array([[int(c) for c in p] for p in PATTERNS] * 20)
 STATES = np.array(list(itertools.product((0, 1), repeat=6)))
 HIDDEN = np.array(list(itertools.product((0, 1), repeat=3)))
 QUICK = {"seed": 3, "progress": False}
+CHAINS = {**QUICK, "infer": "contrastive_divergence"}
 
 
 def divergence(fit):
@@ -53,6 +56,12 @@ def biased():
     return gendsl.compile(BIASED).fit({"v": ROWS}, epochs=300, learning_rate=0.02, **QUICK)
 
 
+@pytest.fixture(scope="module")
+def chained():
+    """By persistent chains."""
+    return gendsl.compile(BIASED).fit({"v": ROWS}, **CHAINS, epochs=100)
+
+
 def joint(fit):
     """Log weights of all visible by all hidden states."""
     w, b, c = (fit.estimate[n].to_numpy() for n in "Wbc")
@@ -74,7 +83,7 @@ def test_exact_maximum_likelihood_reaches_the_known_divergence(exact):
 @pytest.mark.slow
 def test_divergences_of_persistent_chains_lie_between(exact):
     model = gendsl.compile(TEXT)
-    long = {**QUICK, "infer": "contrastive_divergence", "epochs": 5000, "schedule": "constant"}
+    long = {**CHAINS, "epochs": 5000, "schedule": "constant"}
     persistent = model.fit({"v": ROWS}, chains=500, learning_rate=0.01, **long)
     started = model.fit({"v": ROWS}, start="data", learning_rate=0.01, **long)
     assert divergence(exact) < divergence(persistent) < divergence(started)
@@ -98,17 +107,15 @@ def test_log_z_is_exact_and_annealing_agrees_within_its_error(biased):
 
 
 def test_log_z_over_the_other_side_is_the_same(biased, monkeypatch):
-    from gendsl.runtime.energies import exact
-
     by_hidden = biased.log_z("exact").value
-    sides = exact._side
+    sides = constants._side
 
     def other(task, given):
         chosen = sides(task, given)
         rest = (n for n in (*task.visible, *task.facts.units) if n not in chosen)
-        return exact._bits(task, given, tuple(rest))
+        return constants._bits(task, given, tuple(rest))
 
-    monkeypatch.setattr(exact, "_side", other)
+    monkeypatch.setattr(constants, "_side", other)
     assert biased.log_z("exact").value == pytest.approx(by_hidden, abs=1e-9)
 
 
@@ -122,16 +129,16 @@ def test_samples_have_the_law_of_the_machine(biased):
         assert (np.abs(seen - expected) < 6 * error).all(), name
 
 
-def test_a_saved_machine_is_the_same(biased, tmp_path):
-    biased.save(tmp_path / "kept")
+def test_a_saved_machine_is_the_same(chained, tmp_path):
+    chained.save(tmp_path / "kept")
     again = gendsl.load_fit(tmp_path / "kept")
-    assert np.array_equal(again.log_weight().to_numpy(), biased.log_weight().to_numpy())
-    kept, own = again.learned.state, biased.learned.state
+    assert np.array_equal(again.log_weight().to_numpy(), chained.log_weight().to_numpy())
+    kept, own = again.learned.state, chained.learned.state
     assert kept.keys() == own.keys() == {"chains v"}
     assert np.array_equal(kept["chains v"], own["chains v"])
     first = again.generate(10, sweeps=2, anew=False, seed=1)
-    assert first.equals(biased.generate(10, sweeps=2, anew=False, seed=1))
-    assert str(again.summary()) == str(biased.summary())
+    assert first.equals(chained.generate(10, sweeps=2, anew=False, seed=1))
+    assert str(again.summary()) == str(chained.summary())
 
 
 class Killed(BaseException):
@@ -139,7 +146,7 @@ class Killed(BaseException):
 
 
 def test_a_resumed_training_ends_with_the_same_weights_and_chains(tmp_path, monkeypatch):
-    model, options = gendsl.compile(BIASED), {**QUICK, "epochs": 6, "batch_size": 50}
+    model, options = gendsl.compile(BIASED), {**CHAINS, "epochs": 6, "batch_size": 50}
     whole = model.fit({"v": ROWS}, **options)
     call = fitting._Step.__call__
 
@@ -160,11 +167,11 @@ def test_a_resumed_training_ends_with_the_same_weights_and_chains(tmp_path, monk
 
 
 def test_a_recorded_step_is_the_direct_one(monkeypatch):
-    model, options = gendsl.compile(BIASED), {**QUICK, "epochs": 30, "chains": 20}
+    model, options = gendsl.compile(BIASED), {**CHAINS, "epochs": 30, "chains": 20}
     direct = model.fit({"v": ROWS}, **options)
-    monkeypatch.setattr(fitting, "WORTH_RECORDING", 0)
-    recorded = model.fit({"v": ROWS}, **options)
-    ours, theirs = direct.learned.arrays(), recorded.learned.arrays()
+    monkeypatch.setattr(recorded, "WORTH_RECORDING", 0)
+    again = model.fit({"v": ROWS}, **options)
+    ours, theirs = direct.learned.arrays(), again.learned.arrays()
     assert {n: a.tobytes() for n, a in ours.items()} == {n: a.tobytes() for n, a in theirs.items()}
 
 
@@ -180,4 +187,4 @@ energy -(v @ b)
         {"v": rows}, infer="ratio_matching", epochs=400, learning_rate=0.05, **QUICK
     )
     rate = rows.mean(0)
-    assert np.allclose(fit.estimate["b"].to_numpy(), np.log(rate / (1 - rate)), atol=1e-3)
+    assert np.allclose(fit.estimate["b"].to_numpy(), np.log(rate / (1 - rate)), atol=0.01)

@@ -42,7 +42,7 @@ def test_nets_and_params_beside_latents_are_learned_by_a_bound():
         assert ratings(facts)["svi"] is Competence.PREFERRED
         assert able(facts) <= {"svi", "map"}
     assert able(replace(NOTHING, nets=("f",), continuous=("z",))) == {"svi"}
-    assert able(replace(NOTHING, nets=("f",))) == {"svi"}
+    assert able(replace(NOTHING, nets=("f",))) == {"mle", "svi"}
     assert ratings(replace(NOTHING, params=("w",)))["mle"] is Competence.PREFERRED
 
 

@@ -161,8 +161,8 @@ BROKEN = {
     "none.csv": (None, "error[GD701]: there is no file none.csv"),
     "a.txt": (
         b"sigma\n",
-        "error[GD702]: a.txt is a .txt file, expected one of .csv, .tsv, .json, .npy, .npz, .parquet, "
-        ".nc",
+        "error[GD702]: a.txt is a .txt file, expected one of .csv, .tsv, .json, .npy, .npz, "
+        ".parquet, .nc",
     ),
     "empty.csv": (b"", "error[GD703]: empty.csv is empty"),
     "blank.csv": (

@@ -29,6 +29,7 @@ RUNNING = {
     "moons",
     "multimodal",
     "radon",
+    "rbm",
     "vae",
     "vqvae",
 }

@@ -8,7 +8,7 @@ import torch
 
 import gendsl
 from gendsl.runtime.training.settings import Losses
-from gendsl.runtime.variational import learning
+from gendsl.runtime.variational import recorded
 from gendsl.runtime.variational.recorded import Recorded, recordable
 
 PIXELS = """\
@@ -49,13 +49,13 @@ def made(monkeypatch):
             super().__init__(*args)
             found.append(self)
 
-    monkeypatch.setattr(learning, "Recorded", Noted)
+    monkeypatch.setattr(recorded, "Recorded", Noted)
     return found
 
 
 def weights(text, data, steps, monkeypatch, **options):
     """The weights of a fit that records from so many steps on."""
-    monkeypatch.setattr(learning, "WORTH_RECORDING", steps)
+    monkeypatch.setattr(recorded, "WORTH_RECORDING", steps)
     given = {"epochs": 6, "draws": 5, "seed": 3, "progress": False} | options
     fit = gendsl.compile(text).fit({"x": data}, **given)
     return {n: a.tobytes() for n, a in fit.learned.arrays().items()}

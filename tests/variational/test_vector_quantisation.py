@@ -20,7 +20,7 @@ from gendsl.runtime.backend import tensors
 from gendsl.runtime.objectives import Clock
 from gendsl.runtime.plates import PRIMITIVES
 from gendsl.runtime.program import executable, load_program
-from gendsl.runtime.variational import learning, quantising
+from gendsl.runtime.variational import learning, quantising, recorded
 from gendsl.runtime.variational.fitting import learned_for
 from gendsl.runtime.variational.learning import prepare, unvalidated
 from gendsl.runtime.variational.objective import objective_of
@@ -238,13 +238,13 @@ def test_recorded_steps_lead_to_the_same_weights(monkeypatch):
     options = {"epochs": 10, "batch_size": 20, "learning_rate": 0.01}
     model = gendsl.compile(VQVAE)
     plain = model.fit({"x": X}, **FIT, **options).learned.arrays()
-    monkeypatch.setattr(learning, "WORTH_RECORDING", 1)
-    made, found = learning._Step._record, []
-    monkeypatch.setattr(learning._Step, "_record", lambda *a: found.append(made(*a)) or found[-1])
-    recorded = model.fit({"x": X}, **FIT, **options).learned.arrays()
-    assert found[0] is not None
+    monkeypatch.setattr(recorded, "WORTH_RECORDING", 1)
+    made, found = recorded.Recorded, []
+    monkeypatch.setattr(recorded, "Recorded", lambda *a: found.append(made(*a)) or found[-1])
+    again = model.fit({"x": X}, **FIT, **options).learned.arrays()
+    assert len(found) == 1
     for name, array in plain.items():
-        np.testing.assert_allclose(recorded[name], array, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(again[name], array, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["gradient", "ema"])

@@ -87,7 +87,7 @@ OPERATOR_FUNCTIONS = (
         torch="torch.matmul(x, y)",
         by_rank=(
             ((1, 1), "torch.sum(x * y, -1)"),
-            # `torch.matmul` would copy a matrix that all members of a plate share for each of them.
+            # `torch.matmul` would copy a matrix that all members of a plate share for each.
             ((2, 1), "torch.einsum('...ij,...j->...i', x, y)"),
             ((1, 2), "torch.einsum('...i,...ij->...j', x, y)"),
         ),

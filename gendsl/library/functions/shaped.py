@@ -215,9 +215,7 @@ _VECTOR_SIZES = (
         "The index of the row that is nearest to each vector; `nearest(x, codebook, p)` is the "
         "member of the plate p. In a guide it is the quantisation of a VQ-VAE.",
         r"\operatorname{argmin}_k \lVert x - e_k \rVert",
-        by_rank=tuple(
-            ((1 + lead, 2), f"runtime.nearest(x, table, {lead})") for lead in (1, 2, 3)
-        ),
+        by_rank=tuple(((1 + lead, 2), f"runtime.nearest(x, table, {lead})") for lead in (1, 2, 3)),
     ),
 )
 

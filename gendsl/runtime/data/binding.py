@@ -126,6 +126,19 @@ class _Binder:
     def measure(self, given: Mapping[str, int]) -> None:
         """Sizes: of the text, the caller, the data by name, tables, labels, arrays, the fit."""
         self.sizes.read_text()
+        self._measure_given(given)
+        arranged: dict[str, Entry] = {}
+        values = even_or_ragged(self.model, self.supply.values, self.found)
+        for name, entry in values.items():
+            found = arrange(self.model, self.model.variable(name), entry, self.found)
+            if found is not None:
+                arranged[name] = found
+        self.arrays = up_to_lengths(self.model, arranged, self.found)
+        self._measure_ragged()
+        self._measure_arrays()
+        self.sizes.read_text()
+
+    def _measure_given(self, given: Mapping[str, int]) -> None:
         self.sizes.read_given(given, "the argument `sizes`")
         for name, entry in self.supply.counts.items():
             self.sizes.read_count(name, entry)
@@ -136,25 +149,21 @@ class _Binder:
             self.sizes.claim(plate, rows, f"the rows of {origin}")
         for name, entry in self.supply.labels.items():
             self.members.state(name, entry.array, entry.origin)
-        arranged: dict[str, Entry] = {}
-        values = even_or_ragged(self.model, self.supply.values, self.found)
-        for name, entry in values.items():
-            found = arrange(self.model, self.model.variable(name), entry, self.found)
-            if found is not None:
-                arranged[name] = found
-        self.arrays = up_to_lengths(self.model, arranged, self.found)
+
+    def _measure_ragged(self) -> None:
         for axis in self.model.axes:
             lengths = self.arrays.get(axis.lengths or "")
             if lengths is not None and axis.size is None:
                 longest = int(np.max(lengths.array, initial=0))
                 self.sizes.claim(axis.name, longest, f"the longest of `{axis.lengths}`")
+
+    def _measure_arrays(self) -> None:
         for name, entry in self.arrays.items():
             for dim, labels in entry.coords.items():
                 if any(axis.name == dim for axis in self.model.axes):
                     origin = f"the coordinate `{dim}` of {entry.origin}"
                     self.members.state(dim, labels, origin)
             self.sizes.read_array(self.model.variable(name), entry)
-        self.sizes.read_text()
 
     def _size_of_fit(self, axis: Axis) -> None:
         if axis.name in self.known:

@@ -166,9 +166,7 @@ def _npz(file: Path, path: str, key: str | None) -> RawData:
     return data_of_mapping(values, lambda name: f"`{name}` of {path}", strict=False)
 
 
-def lazy_array(
-    name: str, array: np.ndarray, origin: str, *, strict: bool = False
-) -> Entry:
+def lazy_array(name: str, array: np.ndarray, origin: str, *, strict: bool = False) -> Entry:
     """An entry that stays where it is on the disk.
 
     Raises:

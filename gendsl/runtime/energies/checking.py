@@ -39,12 +39,12 @@ def least_precision(task: Task) -> float | None:
     return float(torch.linalg.eigvalsh(found).min()) if bool(found.isfinite().all()) else None
 
 
-def without_constant(task: Task, least: float) -> DataError:
+def without_constant(task: Task, least: float, when: str) -> DataError:
     """The refusal of a quadratic energy whose precision is not positive definite."""
     energy = task.model.energies[task.facts.block.energies[0]]
     message = (
         f"this energy has no finite constant: the precision of `{task.visible[0]}`, the second "
-        f"derivatives of the energy, has the eigenvalue {least:.3g}"
+        f"derivatives of the energy, has the eigenvalue {least:.3g} where training {when}"
     )
     remedy = (
         "see to its sign, and declare what it weighs squares by as `positive` or `covariance[D]`"

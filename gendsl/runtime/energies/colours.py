@@ -103,9 +103,7 @@ class _Units:
         self.given: Mapping[str, Any] = of_one(
             task, task.arguments_of(task.rows.spaced(task.rows.total)[0])
         )
-        self.shapes = {
-            n: task.shape(n, self.given) for n in (*task.visible, *task.facts.units)
-        }
+        self.shapes = {n: task.shape(n, self.given) for n in (*task.visible, *task.facts.units)}
         self.singles = {n: self._single(n) for n in self.shapes}
         self.count = sum(prod(s) for s in self.singles.values())
 

@@ -39,7 +39,6 @@ from gendsl.runtime.training.settings import Losses, StepState
 from gendsl.runtime.training.trainable import Trainable
 from gendsl.runtime.variational.learned import Learned
 from gendsl.runtime.variational.learning import (
-    WORTH_RECORDING,
     batch_size,
     held_out,
     identity_of,
@@ -47,7 +46,7 @@ from gendsl.runtime.variational.learning import (
     unvalidated,
 )
 from gendsl.runtime.variational.quality import course
-from gendsl.runtime.variational.recorded import Recorded, recordable
+from gendsl.runtime.variational.recorded import Recorder
 from gendsl.runtime.variational.rows import Rows
 
 __all__ = ["fit_energy", "task_of"]
@@ -131,34 +130,15 @@ class _Step:
     ) -> None:
         self.task, self.objective = task, objective
         self.memory: Memory = {}
-        self.parameters, self.size = parameters, size
-        self.may_record = recordable(task.learned.nets)
-        self.recorded: Recorded | None = None
-        self.begun = False
+        self.recorder = Recorder(task.learned.nets, parameters, size)
 
     def __call__(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
-        full = state.rows == self.size or self.task.rows.plate is None
-        worth = self.may_record and full and state.steps >= WORTH_RECORDING
-        if not worth or not self.begun:
-            self.begun = True  # now there is something to remember
-            return self._direct(batch, state.rows, self.memory)
-        if self.recorded is None:
-            self.recorded = self._record(batch, state)
-            if self.recorded is None:
-                return self._direct(batch, state.rows, self.memory)
-        return self.recorded(batch, self.memory)
-
-    def _record(self, batch: Mapping[str, Tensor], state: StepState) -> Recorded | None:
-        """The step as operations; None, once for all, where it cannot be recorded."""
+        """The losses; what is remembered, such as chains, is replaced."""
 
         def step(given: Mapping[str, Tensor], memory: Memory) -> Losses:
             return self._direct(given, state.rows, memory)
 
-        try:
-            return Recorded(step, batch, self.parameters, self.memory)
-        except (RuntimeError, TypeError, ValueError):
-            self.may_record = False
-            return None
+        return self.recorder(step, batch, state, self.memory)
 
     def _direct(self, batch: Mapping[str, Tensor], rows: int, memory: Memory) -> Losses:
         count = rows if self.task.rows.plate is not None else 1
@@ -199,7 +179,7 @@ def fit_energy(setting: Setting) -> Outcome:
         except DivergedError as error:
             least = least_precision(task)
             if least is not None and least <= 0:
-                raise without_constant(task, least) from error
+                raise without_constant(task, least, "ended") from error
             raise
         for net in learned.nets.values():
             net.eval()
@@ -229,7 +209,7 @@ def _verify_constant(task: Task, objective: Objective) -> None:
     if least is None:
         return
     if least < 0 or (least == 0 and isinstance(objective, Likelihood)):
-        raise without_constant(task, least)
+        raise without_constant(task, least, "begins")
 
 
 def _judged(

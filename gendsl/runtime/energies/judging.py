@@ -13,8 +13,8 @@ __all__ = ["energy_caption", "judge_energy"]
 TREND = 0.01
 """A p-value of the trend of an objective below this is a trend."""
 
-LEAST_FALL, LEAST_RISE = 1e-3, 0.01
-"""A trend of a smaller share of an objective, or of fewer nats of all data, changes no answer."""
+LEAST_FALL, LEAST_RISE = 0.01, 0.01
+"""A trend of a smaller share of an objective, or of fewer nats a row, changes no answer."""
 
 APART, WORST = 0.1, 5.0
 """Moments that differ by more, in standard deviations of the data beyond what sampling makes of
@@ -90,8 +90,8 @@ def _law(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
 
 def _course(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
     if "bound_rise" in attrs:
-        rise, rows = float(attrs["bound_rise"]), int(attrs.get("rows", 1))
-        if float(attrs["bound_trend_p"]) < TREND and rise * rows > LEAST_RISE:
+        rise = float(attrs["bound_rise"])
+        if float(attrs["bound_trend_p"]) < TREND and rise > LEAST_RISE:
             yield Finding(
                 "caution",
                 f"The log likelihood was still rising, by {rise:.2g} nats over the last "

@@ -46,7 +46,9 @@ def exact(log_density: LogDensity, x: Tensor, event: int) -> Tensor:
     flat = score.flatten(score.ndim - event) if event else score[..., None]
     divergence = torch.zeros_like(flat[..., 0])
     for i in range(flat.shape[-1]):
-        (row,) = torch.autograd.grad(flat[..., i].sum(), held, create_graph=True)
+        (row,) = torch.autograd.grad(
+            flat[..., i].sum(), held, create_graph=True, materialize_grads=True
+        )
         row = row.flatten(row.ndim - event) if event else row[..., None]
         divergence = divergence + row[..., i]
     return (flat**2).sum(-1) / 2 + divergence
@@ -58,7 +60,9 @@ def sliced(log_density: LogDensity, x: Tensor, event: int, directions: int = 1) 
     found = _of_chains(score**2, event) / 2
     for _ in range(directions):
         v = torch.randint_like(x, 2) * 2 - 1
-        (row,) = torch.autograd.grad((score * v).sum(), held, create_graph=True)
+        (row,) = torch.autograd.grad(
+            (score * v).sum(), held, create_graph=True, materialize_grads=True
+        )
         found = found + _of_chains(row * v, event) / directions
     return found
 

@@ -34,7 +34,8 @@ class Packed:
 
     def pack(self, parts: Mapping[str, Tensor]) -> Tensor:
         """(rows, entries)."""
-        return torch.cat([self._moved(parts[n], n).flatten(1) for n in self.shapes], 1)
+        moved = [self._moved(parts[n], n) for n in self.shapes]
+        return torch.cat([m.reshape(m.shape[0], -1) for m in moved], 1)
 
     def unpack(self, x: Tensor) -> dict[str, Tensor]:
         """The variables, from (rows, entries)."""

@@ -239,4 +239,6 @@ def of_packed(kernel: Kernel) -> Kernel:
             return replace(kernel, names=(PACKED,))
         case GibbsWithGradients():
             return replace(kernel, name=PACKED)
+        case Turns(kernels=kernels):
+            return replace(kernel, kernels=(of_packed(kernels[0]),))
     return kernel

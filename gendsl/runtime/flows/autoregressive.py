@@ -36,6 +36,11 @@ class Masked(nn.Linear):
         """The map."""
         return functional.linear(input, self.weight * self.mask, self.bias)
 
+    def some(self, input: Tensor, first: int, end: int) -> Tensor:
+        """The results from `first` to before `end`."""
+        weight = self.weight[first:end] * self.mask[first:end]
+        return functional.linear(input, weight, self.bias[first:end])
+
 
 class Autoregressive(Bijection):
     """u_i = h^-1(x_i), the parameters of h computed from the entries before i in an order.
@@ -81,6 +86,14 @@ class Autoregressive(Bijection):
         found: Tensor = self.net(given)
         return found.reshape(*x.shape, self.scalar.size)
 
+    def _raw_of(self, entry: int, x: Tensor, context: Context) -> Tensor:
+        """The parameters of one entry."""
+        given = x if context is None else torch.cat((x, context), -1)
+        last = self.net[-1]
+        assert isinstance(last, Masked)
+        size = self.scalar.size
+        return last.some(self.net[:-1](given), entry * size, (entry + 1) * size)
+
     def inverse(self, x: Tensor, context: Context) -> Pair:
         """All entries at once."""
         u, log = self.scalar.inverse(x, self._raw(x, context))
@@ -91,7 +104,7 @@ class Autoregressive(Bijection):
         columns = [torch.zeros_like(u[:, 0])] * self.entries
         logs = []
         for i in self.order:
-            raw = self._raw(torch.stack(columns, -1), context)[:, i]
+            raw = self._raw_of(i, torch.stack(columns, -1), context)
             columns[i], log = self.scalar.forward(u[:, i], raw)
             logs.append(log)
         return torch.stack(columns, -1), torch.stack(logs, -1).sum(-1)

@@ -48,8 +48,8 @@ def leak_of(net: nn.Module, inputs: Sequence[Port], most: int | None = None) -> 
     was = [(module, module.training) for module in net.modules()]
     try:
         net.eval()
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.manual_seed(0)  # of every device
             for probed in _weights(net):
                 found = _leak(probed, inputs, most)
                 if found is not None:

@@ -253,8 +253,8 @@ def _codes(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
         if used <= 1 < codes:
             yield Finding(
                 "caution",
-                f"All of `{name}` is one of {codes} codes, so it says nothing. codebook = ema with "
-                "restart, or a smaller codebook, helps.",
+                f"All of `{name}` is one of {codes} codes, so it says nothing. codebook = ema "
+                "with restart, or a smaller codebook, helps.",
             )
         else:
             yield Finding("good", f"{used} of {codes} codes of `{name}` are used {evenly}.")

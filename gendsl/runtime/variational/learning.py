@@ -41,7 +41,7 @@ from gendsl.runtime.variational.learned import Learned
 from gendsl.runtime.variational.light import Light
 from gendsl.runtime.variational.objective import objective_of, relaxed, steady, together
 from gendsl.runtime.variational.quantising import begin, settle
-from gendsl.runtime.variational.recorded import Recorded, recordable
+from gendsl.runtime.variational.recorded import Recorder
 from gendsl.runtime.variational.rows import Rows, obstacle, row_plate, verify_stream
 from gendsl.runtime.variational.supervised import supervised, with_masks
 
@@ -62,9 +62,6 @@ PATIENCE = 10
 
 LEAST = 20
 """Of fewer rows none are held out."""
-
-WORTH_RECORDING = 500
-"""Steps of a training from which on it is worth a quarter of a second to record one."""
 
 CHUNK = 2_000
 """Rows that are looked at at a time when nothing is learned."""
@@ -190,7 +187,9 @@ def infer(
         if resume and folder is not None and newest(Path(folder)) is None:
             anew = "no checkpoint was there to go on from, so that the training began anew"
             note = f"{note}; {anew}" if note else anew
-        options = training_options(plan, size, seed=seed, progress=progress, folder=folder, resume=resume)
+        options = training_options(
+            plan, size, seed=seed, progress=progress, folder=folder, resume=resume
+        )
         options = replace(options, identity=identity_of(executable, plan))
         if held is None:
             options = replace(options, watch=None)
@@ -257,6 +256,7 @@ def training_options(
     folder: str | None,
     resume: bool,
 ) -> Options:
+    """The options of a training, from those of a plan; `size` rows are a batch, None for all."""
     given = plan.options
     likelihood = plan.method == "mle" and not plan.constant
     stops = bool(given["held_out"])
@@ -315,42 +315,18 @@ class _Step:
         self.inference, self.objective, self.model = inference, objective, model
         self.gated = isinstance(objective, Iwae) and objective.gradient == "doubly"
         self.memory: dict[str, Tensor] = {}
-        self.parameters, self.size = parameters, size
-        self.may_record = recordable(inference.learned.nets)
-        self.recorded: Recorded | None = None
+        self.recorder = Recorder(inference.learned.nets, parameters, size)
 
     def __call__(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
-        full = state.rows == self.size or self.inference.rows.plate is None
-        worth = self.may_record and full and state.steps >= WORTH_RECORDING
-        clock = Clock(state.step, state.epoch)
-        if not worth or not steady(self.objective, clock):
-            return self._direct(batch, state)
-        if self.recorded is None:
-            self.recorded = self._record(batch, state)
-            if self.recorded is None:
-                return self._direct(batch, state)
-        return self.recorded(batch, {})
-
-    def _record(self, batch: Mapping[str, Tensor], state: StepState) -> Recorded | None:
-        """The step as operations; None, once for all, where it cannot be recorded."""
+        """The losses; by a recording, unless weights change or there is something to remember."""
 
         def step(given: Mapping[str, Tensor], memory: dict[str, Tensor]) -> Losses:
             del memory
             return self._direct(given, state)
 
-        kept = dict(self.memory)
-        try:
-            with torch.random.fork_rng():
-                step(batch, {})
-            if self.memory:
-                raise ValueError("the objective remembers earlier steps")
-            return Recorded(step, batch, self.parameters)
-        except (RuntimeError, TypeError, ValueError):
-            self.may_record = False
-            return None
-        finally:
-            self.memory.clear()
-            self.memory.update(kept)
+        if self.memory or not steady(self.objective, Clock(state.step, state.epoch)):
+            return self._direct(batch, state)
+        return self.recorder(step, batch, state, {})
 
     def _direct(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
         settle(self.objective, self.memory, self.inference.learned)

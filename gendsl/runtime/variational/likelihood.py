@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, prod
+from math import log
 
 import numpy as np
 import torch
@@ -10,7 +10,8 @@ import torch
 from gendsl.ir import nodes as ir
 from gendsl.runtime.variational.judging import LIKELIHOOD
 from gendsl.runtime.variational.learning import CHUNK, Inference, Trained
-from gendsl.types import Index, Interval
+from gendsl.runtime.variational.scoring import numbers_of_row
+from gendsl.semantics.supports import is_discrete
 
 __all__ = ["likelihood_facts", "likelihood_history", "row_densities"]
 
@@ -21,7 +22,7 @@ def likelihood_facts(facts: Facts, trained: Trained, model: ir.Model) -> Facts:
     """The facts of a training under the names that they have for a likelihood.
 
     Added are ``held_out_log_likelihood``, that of the rows held out with the weights that were
-    chosen, and for discrete rows ``bits_per_dim``, of all rows.
+    chosen, and for discrete rows ``bits_per_dim``, of all rows: of the numbers that are known.
     """
     found: Facts = {}
     for key, value in facts.items():
@@ -34,24 +35,13 @@ def likelihood_facts(facts: Facts, trained: Trained, model: ir.Model) -> Facts:
         found[key] = value
     if trained.result.best_score is not None:
         found["held_out_log_likelihood"] = trained.result.best_score
-    count = _numbers(model, trained)
-    if count and "log_likelihood" in found:
-        found["bits_per_dim"] = -float(found["log_likelihood"]) / (count * log(2.0))
+    if "log_likelihood" in found and all(
+        is_discrete(v.type.support) for v in model.of_role("observed")
+    ):
+        count = numbers_of_row(trained.inference, model)
+        if count:
+            found["bits_per_dim"] = -float(found["log_likelihood"]) / (count * log(2.0))
     return found
-
-
-def _numbers(model: ir.Model, trained: Trained) -> int:
-    """How many numbers a row consists of; 0 where not all of them are discrete."""
-    inference = trained.inference
-    sizes, plate = inference.light.sizes, inference.rows.plate
-    count = 0
-    for variable in model.of_role("observed"):
-        support = variable.type.support
-        if not (isinstance(support, Index) or (isinstance(support, Interval) and support.integer)):
-            return 0
-        each = prod(s.evaluate(dict(sizes)) for s in variable.type.event)
-        count += each * prod(sizes[a] for a in variable.axes if a != plate)
-    return count
 
 
 def likelihood_history(history: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gendsl.runtime.training.settings import Losses
+from gendsl.runtime.training.settings import Losses, StepState
 from gendsl.runtime.variational.simplified import simplify
 
-__all__ = ["Recorded", "recordable"]
+__all__ = ["Recorded", "Recorder", "recordable"]
 
 RTOL = 1e-5
+
+WORTH_RECORDING = 500
+"""Steps of a training from which on it is worth a quarter of a second to record one."""
 
 Memory = dict[str, Tensor]
 """State that a step is given and replaces, such as Markov chains."""
@@ -134,3 +137,33 @@ class Recorded:
 
 def _storage(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
+
+
+class Recorder:
+    """Runs a step by a recording where that is worth it.
+
+    The first step of a training is run as it is: after it there is what the step remembers.
+    """
+
+    def __init__(
+        self, nets: Mapping[str, nn.Module], parameters: Sequence[Tensor], size: int
+    ) -> None:
+        """Prepare to record batches of `size` rows."""
+        self.parameters, self.size = parameters, size
+        self.able, self.begun = recordable(nets), False
+        self.recorded: Recorded | None = None
+
+    def __call__(
+        self, step: Step, batch: Mapping[str, Tensor], state: StepState, memory: Memory
+    ) -> Losses:
+        """The losses of a batch; what is remembered is replaced."""
+        worth = self.able and state.rows == self.size and state.steps >= WORTH_RECORDING
+        if worth and self.begun and self.recorded is None:
+            try:
+                self.recorded = Recorded(step, batch, self.parameters, memory)
+            except (RuntimeError, TypeError, ValueError):
+                self.able = worth = False
+        if worth and self.recorded is not None:
+            return self.recorded(batch, memory)
+        self.begun = True
+        return step(batch, memory)

@@ -18,7 +18,7 @@ from gendsl.runtime.variational.sequences import along, steps
 from gendsl.runtime.variational.using import pieces
 from gendsl.semantics.supports import is_discrete
 
-__all__ = ["Score", "score"]
+__all__ = ["Score", "numbers_of_row", "score"]
 
 ELEMENTS = 20_000_000
 """At most so many numbers of the data, times particles, at a time."""
@@ -42,6 +42,7 @@ class Score:
         steps: of the sequences of all rows together; None where there is no sequence.
         exact: whether no latent is drawn: then the bounds are the log likelihood itself.
         dequantised: whether noise is added to whole numbers, which makes that a lower bound.
+        whole: whether all data count as one row, since no plate can be cut into rows.
     """
 
     log_likelihood: Estimate
@@ -56,6 +57,7 @@ class Score:
     steps: int | None = None
     exact: bool = False
     dequantised: bool = False
+    whole: bool = False
 
     @property
     def log_likelihood_per_step(self) -> float:
@@ -77,15 +79,17 @@ class Score:
     def __str__(self) -> str:
         """A line for each number, which says what it is."""
         kind = "lower bound" if not self.points else "no bound: a guide is a point"
+        unit = "nats of all data" if self.whole else "nats a row"
+        rows = "" if self.whole else f", {self.log_likelihood.rows} rows"
         if self.exact:
             what = "lower bound: whole numbers are dequantised" if self.dequantised else "exact"
-            exact = f"{_shown(self.log_likelihood)} nats a row ({what}{self._which})"
+            exact = f"{_shown(self.log_likelihood)} {unit} ({what}{self._which})"
             return "\n".join([f"log likelihood  {exact}", *self._bits])
         lines = [
-            f"log likelihood  {_shown(self.log_likelihood)} nats a row ({kind}, importance "
-            f"weighted, {self.particles} particles, {self.log_likelihood.rows} rows{self._which})",
+            f"log likelihood  {_shown(self.log_likelihood)} {unit} ({kind}, importance "
+            f"weighted, {self.particles} particles{rows}{self._which})",
             *self._bits,
-            f"ELBO            {_shown(self.elbo)} nats a row",
+            f"ELBO            {_shown(self.elbo)} {unit}",
         ]
         if self.steps:
             lines.append(
@@ -138,7 +142,7 @@ def score(
     found: Evaluation = evaluate(draws(), particles, min(particles, chunk))
     known = dimensions - sum(g * n for g, n in gaps) / sum(n for _, n in gaps)
     if axis is not None and axis.lengths is not None and total is not None:
-        known = _dimensions(model, {**sizes, axis.name: 1}, rows.plate) * total / rows.total
+        known = _up_to_ends(inference, model, axis, total)
     return Score(
         found.log_likelihood,
         found.elbo,
@@ -152,7 +156,34 @@ def score(
         total,
         not inference.light.inferred,
         bool(dequantised_variables(model)),
+        rows.plate is None,
     )
+
+
+def numbers_of_row(inference: Inference, model: ir.Model) -> float:
+    """How many numbers of a row are known, of all observed variables, in the mean over rows."""
+    sizes, rows = inference.light.sizes, inference.rows
+    total, axis = steps(inference, model), along(model)
+    if axis is not None and axis.lengths is not None and total is not None:
+        return _up_to_ends(inference, model, axis, total)
+    known = float(_dimensions(model, sizes, rows.plate))
+    if inference.light.program.known:
+        for given, count in pieces(inference, CHUNK):
+            known -= _missing(inference, model, sizes, given) * count / rows.total
+    return known
+
+
+def _up_to_ends(inference: Inference, model: ir.Model, axis: ir.Axis, total: int) -> float:
+    """How many numbers a row has where its sequences end at steps of their own, `total` in all."""
+    rows, sizes = inference.rows, inference.light.sizes
+    once, found = {**sizes, axis.name: 1, str(axis.owner): 1}, 0.0
+    for variable in model.of_role("observed"):
+        one = replace(model, variables=(variable,))
+        if axis.name in variable.axes:
+            found += _dimensions(one, once, rows.plate) * total / rows.total
+        else:
+            found += _dimensions(one, sizes, rows.plate)
+    return found
 
 
 def _dimensions(model: ir.Model, sizes: Mapping[str, int], plate: str | None) -> int:

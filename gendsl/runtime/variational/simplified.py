@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.node import map_arg
 
+from gendsl.runtime.variational.unwritten import leave_unwritten
+
 __all__ = ["simplify"]
 
 aten = torch.ops.aten
@@ -42,6 +44,8 @@ RESHAPES = frozenset(
     }
 )
 """Operations that keep the order of all entries."""
+
+VIEWS = frozenset({aten.view.default, aten._unsafe_view.default})
 
 SUMS = frozenset({aten.sum.dim_IntList, aten.sum.default})
 
@@ -78,6 +82,7 @@ UNREPEATABLE = ("rand", "normal", "bernoulli", "dropout", "empty", "multinomial"
 def simplify(module: GraphModule) -> None:
     """Simplify in place, until nothing changes any more."""
     graph = module.graph
+    leave_unwritten(graph)
     pure = not any(_written(n) and n.target not in FRESH for n in graph.nodes)
     _settle(graph, pure=pure)
     if pure:
@@ -251,17 +256,38 @@ def _alias(graph: Graph, node: Node) -> Node | None:
     return first
 
 
+def _in_order(node: object) -> bool:
+    """Whether an operation gives the entries of its argument in their order."""
+    if not isinstance(node, Node):
+        return False
+    if node.target in RESHAPES:
+        return True
+    sizes = _shape(_args(node)[0]) if node.target is aten.permute.default else None
+    if sizes is None:
+        return False
+    moved = [d for d in _args(node)[1] if sizes[d] > 1]
+    return moved == sorted(moved)
+
+
 def _reshaped(graph: Graph, node: Node) -> Node | None:
-    """Changes of the shape that end where they began."""
-    del graph
-    if node.target not in RESHAPES:
+    """Changes of the shape as one change, or none where they end where they began."""
+    if not _in_order(node) or _shape(node) is None:
         return None
     inner = _args(node)[0]
-    while isinstance(inner, Node) and inner.target in RESHAPES:
-        inner = _args(inner)[0]
-        if isinstance(inner, Node) and _shape(inner) == _shape(node) is not None:
+    plain = node.target in VIEWS and not _in_order(inner)
+    while isinstance(inner, Node) and _in_order(inner):
+        if _shape(inner) == _shape(node):
             return inner
-    return None
+        inner = _args(inner)[0]
+    if not isinstance(inner, Node) or _shape(inner) is None:
+        return None
+    if _shape(inner) == _shape(node):
+        return inner
+    if plain:
+        return None
+    made = graph.call_function(aten.view.default, (inner, list(_shape(node) or ())))
+    made.meta = dict(node.meta)
+    return made
 
 
 def _twice(graph: Graph, node: Node) -> Node | None:
@@ -348,7 +374,8 @@ def _shared(graph: Graph) -> bool:
     changed = False
     known: dict[Hashable, Node] = {}
     for node in list(graph.nodes):
-        if node.op != "call_function" or not _repeatable(node):
+        held = node.op == "get_attr"
+        if not held and (node.op != "call_function" or not _repeatable(node)):
             continue
         key = (node.target, _frozen(_args(node)), _frozen(node.kwargs))
         other = known.setdefault(key, node)

@@ -120,7 +120,9 @@ class Turns:
     def take(self, site: str, law: Any, fixed: Mapping[str, Tensor] | None) -> Tensor:  # noqa: ANN401
         """A draw of one step, at its own site, or its part of a value that is `fixed`."""
         name, _, step = site.rpartition(" at ")
-        self._laws.setdefault(name, []).append(law)
+        if int(step) == 0:  # a run before this one may have failed half way
+            self._laws[name] = []
+        self._laws[name].append(law)
         if fixed is not None:
             return fixed[name].narrow(self.dims[name] - len(law.event_shape), int(step), 1)
         drawn: Tensor = law.rsample() if law.has_rsample else law.sample()

@@ -257,9 +257,7 @@ def means_given(
     for name in stepped:
         variable = model.variable(name)
         means[name] = mean_along(inference, model, variable, laws, means)
-    return {
-        v.name: natural(inference, v, means[v.name].cpu().numpy(), sizes) for v in asked
-    }
+    return {v.name: natural(inference, v, means[v.name].cpu().numpy(), sizes) for v in asked}
 
 
 def replicates(
