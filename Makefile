@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-flow bench-mcmc bench-train clean
+.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-energy bench-flow bench-mcmc bench-train clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -78,6 +78,9 @@ $(PEERS_STAMP): benchmarks/peers.txt
 
 bench-mcmc: $(STAMP) $(PEERS_STAMP) ## effective draws a second beside PyStan, nutpie and NumPyro; ARGS="--models hmm"
 	$(BIN)/python benchmarks/mcmc/run.py $(ARGS)
+
+bench-energy: $(STAMP) ## training steps of energies beside hand-written torch
+	$(BIN)/python benchmarks/energy/run.py $(ARGS)
 
 bench-flow: $(STAMP) ## steps and draws of flows beside Zuko
 	$(BIN)/python benchmarks/flow/run.py $(ARGS)

@@ -58,12 +58,16 @@ BATCHES = """    pyro.set_rng_seed(0)
         print(epoch, loss)
 """
 
-KEPT = """    learned = {}
+BUFFERS = """    for name, net in data["{argument}"].items():
+        learned |= {{f"{{name}}.{{part}}": value.numpy() for part, value in net.named_buffers()}}
+"""
+
+KEPT = """    learned = {{}}
     for name, value in pyro.get_param_store().items():
         learned[name.replace("$$$", ".")] = value.detach().numpy()
         if "$$$" not in name:  # weights of networks
             print(name, value.detach())
-    np.savez(sys.argv[1].removesuffix(".npz") + "_learned.npz", **learned)"""
+{buffers}    np.savez(sys.argv[1].removesuffix(".npz") + "_learned.npz", **learned)"""
 
 OPTIMISERS = {
     "adam": "Adam",

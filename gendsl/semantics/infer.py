@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
+from gendsl.library.bounds import clash
 from gendsl.library.methods import LATER, METHODS, MethodSpec
 from gendsl.semantics.context import Context
 from gendsl.syntax import ast
@@ -32,6 +33,10 @@ def infer_request(ctx: Context) -> ir.InferRequest | None:
             ctx.report.error("GD211", f"`{option[0]}` is given twice", argument.span)
         elif option is not None:
             options[option[0]] = option[1]
+    why = clash(options) if head.id == "svi" else None
+    if why is not None:
+        message = f"the options of `svi` do not go together: {why}"
+        ctx.report.error("GD865", message, statement.span)
     return ir.InferRequest(head.id, tuple(options.items()), span=statement.span)
 
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import gendsl
+from gendsl.runtime.training.gradients import Descent
 from gendsl.runtime.training.settings import Losses
+from gendsl.runtime.training.trainable import Trainable
 from gendsl.runtime.variational import recorded
 from gendsl.runtime.variational.recorded import Recorded, recordable
 
@@ -104,3 +106,27 @@ def test_a_step_that_depends_on_its_data_is_refused():
     batch = {"x": torch.tensor([1.0, -1.0, -1.0])}
     with pytest.raises((RuntimeError, ValueError)):
         Recorded(step, batch, [weight])
+
+
+@pytest.mark.parametrize("clip_norm", [None, 0.5])
+def test_gradients_lie_as_their_parameters_each_in_memory_of_its_own(clip_norm):
+    """A fused optimiser reads memory as it lies, and clipping writes to it."""
+    x = torch.linspace(-1, 2, 15).reshape(5, 3)
+
+    def trained(record):
+        a, b = torch.zeros(3, requires_grad=True), torch.zeros(3, requires_grad=True)
+        c = torch.zeros(3, 2, requires_grad=True)
+
+        def step(batch, memory):  # a and b have one gradient; that of c is one number, expanded
+            return Losses((batch["x"] * (a + b)).sum() + c.sum(), {})
+
+        trainable = Trainable({}, {"a": a, "b": b, "c": c})
+        optimiser = torch.optim.SGD([a, b, c], lr=0.1, fused=True)
+        descent = Descent(trainable, optimiser, clip_norm=clip_norm)
+        run = Recorded(step, {"x": x}, [a, b, c]) if record else step
+        for _ in range(3):
+            optimiser.zero_grad()
+            descent.step(run({"x": x}, {}), descent.before())
+        return [t.detach().numpy().tobytes() for t in (a, b, c)]
+
+    assert trained(record=True) == trained(record=False)

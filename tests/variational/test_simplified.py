@@ -110,3 +110,30 @@ def test_signs_are_taken_of_the_fewer_numbers():
     simplify(graph)
     nodes = [n for n in graph.graph.nodes if n.target is aten.neg.default]
     assert all(n.meta["tensor_meta"].shape.numel() <= 4 for n in nodes)
+
+
+def test_what_is_written_in_place_is_not_taken_for_what_it_was_made_of():
+    def step(x):
+        kept = x * 1.0
+        kept.add_(1.0)
+        turned = -x.view(-1)
+        x.mul_(2.0)
+        return kept.sum(), turned.view(2, 3) * 1.0, x * 2.0
+
+    given = torch.arange(6.0).reshape(2, 3)
+    graph = graph_of(step, given.clone())
+    simplify(graph)
+    mine, theirs = given.clone(), given.clone()
+    for found, expected in zip(graph(mine), step(theirs), strict=True):
+        assert torch.equal(found, expected)
+    assert torch.equal(mine, theirs)
+
+
+def test_draws_of_one_law_stay_two():
+    def step(concentration):
+        draws = [torch._standard_gamma(concentration) for _ in range(2)]
+        return [*draws, torch._standard_gamma(torch.full((4,), 2.0))]
+
+    graph = graph_of(step, torch.ones(4))
+    simplify(graph)
+    assert targets(graph).count(aten._standard_gamma.default) == 3

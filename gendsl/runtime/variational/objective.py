@@ -8,6 +8,7 @@ from typing import Literal, cast
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.inference.plan import Plan
 from gendsl.ir import nodes as ir
+from gendsl.library.bounds import clash
 from gendsl.runtime.objectives import (
     Clock,
     Cyclic,
@@ -52,6 +53,9 @@ def objective_of(plan: Plan, model: ir.Model) -> Objective:
     if plan.method == "mle":
         return Likelihood()
     try:
+        wrong = clash(plan.options)
+        if wrong is not None:
+            raise ValueError(wrong)
         found = with_codebooks(plan, _objective(plan, model))
         idle = without_effect(plan)
         if idle is not None:
@@ -107,32 +111,19 @@ def _objective(plan: Plan, model: ir.Model) -> Objective:
     if bound == "elbo":
         scored = plan.guide is not None and plan.guide.discrete.of("score")
         return _elbo(plan, model, int(particles or (SCORED if scored else 1)))
-    single = [n for n in ("kl_warmup", "kl_cycles", "free_bits", "mmd") if options[n]]
-    single += ["total_correlation"] if options["total_correlation"] else []
-    single += ["beta"] if options["beta"] != 1 else []
-    if single:
-        raise ValueError(f"`{single[0]}` changes the ELBO, but `bound` is {bound}")
     count = int(particles or PARTICLES)
     if bound == "renyi":
-        if gradient != "total":
-            raise ValueError(f"`gradient` of Renyi's bound is total, not {gradient}")
         alpha = options["alpha"]
         return Renyi(ALPHA if alpha is None else float(cast(float, alpha)), count)
-    if gradient == "path":
-        raise ValueError("`gradient` of an importance-weighted bound is total or doubly")
     return Iwae(count, cast(Literal["total", "doubly"], gradient))
 
 
 def _elbo(plan: Plan, model: ir.Model, particles: int) -> Elbo:
     options = plan.options
     gradient = options["gradient"]
-    if gradient == "doubly":
-        raise ValueError("the doubly reparameterised gradient is for `bound = iwae`")
     beta = float(cast(float, options["beta"]))
     weight: float | Ramp | Cyclic = beta
     warmup, cycles = options["kl_warmup"], options["kl_cycles"]
-    if cycles and not warmup:
-        raise ValueError("`kl_cycles` repeats the warm-up of the KL, so `kl_warmup` is needed")
     if warmup:
         length = float(cast(float, warmup))
         weight = Ramp(0.0, beta, length)

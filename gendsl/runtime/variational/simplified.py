@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.node import map_arg
 
+from gendsl.runtime.variational.reshaping import args_of, reshaped, shape_of
 from gendsl.runtime.variational.unwritten import leave_unwritten
 
 __all__ = ["simplify"]
@@ -33,19 +34,6 @@ SHAPES = frozenset(
     }
 )
 """Operations that change nothing where the shape stays."""
-
-RESHAPES = frozenset(
-    {
-        aten.view.default,
-        aten._unsafe_view.default,
-        aten.unsqueeze.default,
-        aten.squeeze.dim,
-        aten.squeeze.default,
-    }
-)
-"""Operations that keep the order of all entries."""
-
-VIEWS = frozenset({aten.view.default, aten._unsafe_view.default})
 
 SUMS = frozenset({aten.sum.dim_IntList, aten.sum.default})
 
@@ -108,7 +96,7 @@ def _fold(module: GraphModule) -> None:
         inputs = _literal(module, known, node)
         if inputs is None:
             continue
-        args, kwargs = map_arg((_args(node), node.kwargs), inputs.__getitem__)
+        args, kwargs = map_arg((args_of(node), node.kwargs), inputs.__getitem__)
         value = node.target(*args, **kwargs)
         if isinstance(value, Tensor):
             known[node] = value
@@ -149,12 +137,14 @@ def _like(node: Node) -> Tensor:
 
 
 def _neutral(user: Node, node: Node, value: Tensor) -> bool:
-    """Whether `user` gives its first argument unchanged, since the second one is 0 or 1."""
-    neutral = NEUTRAL.get(user.target)
-    if neutral is None or len(_args(user)) != 2 or _args(user)[1] is not node:
+    """Whether `user` gives its other argument unchanged, since this one is 0 or 1."""
+    neutral, args = NEUTRAL.get(user.target), args_of(user)
+    if neutral is None or len(args) != 2:
         return False
-    first = _args(user)[0]
-    same = isinstance(first, Node) and _shape(first) == _shape(user) is not None
+    first, second = reversed(args) if user.target is aten.mul.Tensor and args[0] is node else args
+    if second is not node:
+        return False
+    same = isinstance(first, Node) and shape_of(first) == shape_of(user) is not None
     if not same or _kind(first) != _kind(user) or not bool((value == neutral).all()):
         return False
     user.replace_all_uses_with(first)
@@ -193,7 +183,7 @@ def _moves(
     rule: Callable[[Graph, Node], Node | None], node: Node, changing: frozenset[Node]
 ) -> bool:
     """Whether a rule would read at another time, or write elsewhere, what changes in place."""
-    if rule in (_alias, _reshaped) or not changing:
+    if rule in (_alias, reshaped) or not changing:
         return False
     near, inner = {node}, node
     for _ in range(2):
@@ -218,18 +208,6 @@ def _rewritten(
     return changed
 
 
-def _shape(node: object) -> tuple[int, ...] | None:
-    if not isinstance(node, Node):
-        return None
-    meta: Any = node.meta.get("tensor_meta")
-    return tuple(meta.shape) if hasattr(meta, "shape") else None
-
-
-def _args(node: Node) -> tuple[Any, ...]:
-    """The arguments of an operation; what torch says of their types names everything there is."""
-    return node.args
-
-
 def _made(graph: Graph, node: Node, target: Any, args: tuple[Any, ...], model: Node) -> Node:  # noqa: ANN401
     """A new node whose values have the shape of those of `model`."""
     made = graph.call_function(target, args, dict(node.kwargs))
@@ -240,54 +218,20 @@ def _made(graph: Graph, node: Node, target: Any, args: tuple[Any, ...], model: N
 def _alias(graph: Graph, node: Node) -> Node | None:
     """Another name of the same values."""
     del graph
-    (first, *rest) = _args(node) or (None,)
+    (first, *rest) = args_of(node) or (None,)
     if not isinstance(first, Node):
         return None
     if node.target in ALIASES:
         return first
-    if node.target not in SHAPES or _shape(first) is None or _shape(first) != _shape(node):
+    if node.target not in SHAPES or shape_of(first) is None or shape_of(first) != shape_of(node):
         return None
     if node.target is aten.permute.default:
         (order,) = rest
-        sizes = _shape(node)
+        sizes = shape_of(node)
         assert sizes is not None
         moved = [d for d in order if sizes[d] > 1]
         return first if moved == sorted(moved) else None
     return first
-
-
-def _in_order(node: object) -> bool:
-    """Whether an operation gives the entries of its argument in their order."""
-    if not isinstance(node, Node):
-        return False
-    if node.target in RESHAPES:
-        return True
-    sizes = _shape(_args(node)[0]) if node.target is aten.permute.default else None
-    if sizes is None:
-        return False
-    moved = [d for d in _args(node)[1] if sizes[d] > 1]
-    return moved == sorted(moved)
-
-
-def _reshaped(graph: Graph, node: Node) -> Node | None:
-    """Changes of the shape as one change, or none where they end where they began."""
-    if not _in_order(node) or _shape(node) is None:
-        return None
-    inner = _args(node)[0]
-    plain = node.target in VIEWS and not _in_order(inner)
-    while isinstance(inner, Node) and _in_order(inner):
-        if _shape(inner) == _shape(node):
-            return inner
-        inner = _args(inner)[0]
-    if not isinstance(inner, Node) or _shape(inner) is None:
-        return None
-    if _shape(inner) == _shape(node):
-        return inner
-    if plain:
-        return None
-    made = graph.call_function(aten.view.default, (inner, list(_shape(node) or ())))
-    made.meta = dict(node.meta)
-    return made
 
 
 def _twice(graph: Graph, node: Node) -> Node | None:
@@ -295,9 +239,9 @@ def _twice(graph: Graph, node: Node) -> Node | None:
     del graph
     if node.target not in (aten.t.default, aten.neg.default):
         return None
-    inner = _args(node)[0]
+    inner = args_of(node)[0]
     if isinstance(inner, Node) and inner.target is node.target:
-        found = _args(inner)[0]
+        found = args_of(inner)[0]
         return found if isinstance(found, Node) else None
     return None
 
@@ -306,9 +250,9 @@ def _by_one(graph: Graph, node: Node) -> Node | None:
     """Products with 1 and quotients by it."""
     del graph
     products = (aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.div.Scalar)
-    if node.target not in products or len(_args(node)) != 2:
+    if node.target not in products or len(args_of(node)) != 2:
         return None
-    first, factor = _args(node)
+    first, factor = args_of(node)
     one = isinstance(factor, int | float) and factor == 1
     if one and isinstance(first, Node) and _kind(first) == _kind(node):
         return first
@@ -322,8 +266,8 @@ def _kind(node: Node) -> object:
 def _power(graph: Graph, node: Node) -> Node | None:
     """First powers."""
     del graph
-    if node.target is aten.pow.Tensor_Scalar and _args(node)[1] == 1:
-        first = _args(node)[0]
+    if node.target is aten.pow.Tensor_Scalar and args_of(node)[1] == 1:
+        first = args_of(node)[0]
         if isinstance(first, Node) and _kind(first) == _kind(node):
             return first
     return None
@@ -333,12 +277,12 @@ def _sign_outwards(graph: Graph, node: Node) -> Node | None:
     """The sign of a sum or of a view, taken after it: there are fewer numbers then."""
     if node.target not in SUMS and node.target not in SHAPES - {aten.expand.default}:
         return None
-    inner = _args(node)[0]
+    inner = args_of(node)[0]
     if not (
         isinstance(inner, Node) and inner.target is aten.neg.default and len(inner.users) == 1
     ):
         return None
-    plain = _made(graph, node, node.target, (_args(inner)[0], *_args(node)[1:]), node)
+    plain = _made(graph, node, node.target, (args_of(inner)[0], *args_of(node)[1:]), node)
     made = graph.call_function(aten.neg.default, (plain,))
     made.meta = dict(node.meta)
     return made
@@ -348,19 +292,19 @@ def _sign_inwards(graph: Graph, node: Node) -> Node | None:
     """The sign of what is repeated along an axis, taken before it is repeated."""
     if node.target is not aten.neg.default:
         return None
-    inner = _args(node)[0]
+    inner = args_of(node)[0]
     if not (isinstance(inner, Node) and inner.target is aten.expand.default):
         return None
-    source = _args(inner)[0]
+    source = args_of(inner)[0]
     if not isinstance(source, Node):
         return None
     sign = _made(graph, node, aten.neg.default, (source,), source)
-    return _made(graph, inner, aten.expand.default, (sign, *_args(inner)[1:]), node)
+    return _made(graph, inner, aten.expand.default, (sign, *args_of(inner)[1:]), node)
 
 
 RULES: tuple[Callable[[Graph, Node], Node | None], ...] = (
     _alias,
-    _reshaped,
+    reshaped,
     _twice,
     _by_one,
     _power,
@@ -377,7 +321,7 @@ def _shared(graph: Graph) -> bool:
         held = node.op == "get_attr"
         if not held and (node.op != "call_function" or not _repeatable(node)):
             continue
-        key = (node.target, _frozen(_args(node)), _frozen(node.kwargs))
+        key = (node.target, _frozen(args_of(node)), _frozen(node.kwargs))
         other = known.setdefault(key, node)
         if other is not node:
             node.replace_all_uses_with(other)

@@ -51,6 +51,19 @@ def pieces(inference: Inference, size: int) -> Iterator[tuple[Mapping[str, Any],
         yield from inference.rows.chunks(size)
 
 
+def _encoded(inference: Inference, model: ir.Model, what: str) -> tuple[ir.Variable, ...]:
+    """The latents under the guide.
+
+    Raises:
+        DataError: GD862, there are none.
+    """
+    latents = tuple(inferred(inference, model))
+    if not latents:
+        message = f"this model has no latents to {what}"
+        raise DataError([Diagnostic("GD862", message, model.span)], model.source)
+    return latents
+
+
 def codes(
     inference: Inference, model: ir.Model, sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
@@ -58,10 +71,7 @@ def codes(
 
     Of discrete ones the most probable value, and the probabilities.
     """
-    latents = inferred(inference, model)
-    if not latents:
-        message = "this model has no latents to encode"
-        raise DataError([Diagnostic("GD862", message, model.span)], model.source)
+    latents = _encoded(inference, model, "encode")
     parts: dict[str, list[np.ndarray]] = {}
     for given, _ in pieces(inference, _at_a_time(inference)):
         for name, moment in _laid_out(inference, given).items():
@@ -129,14 +139,12 @@ def reconstructed(
     inference: Inference, model: ir.Model, sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
     """The means of the observed variables at the guide's means, a few rows at a time."""
+    encoded = _encoded(inference, model, "reconstruct from")
     plate, parts = inference.rows.plate, list[dict[str, np.ndarray]]()
     for given, count in pieces(inference, _at_a_time(inference)):
         own = sizes if plate is None else {**sizes, plate: count}
         moments = _laid_out(inference, given)
-        latents = {
-            v.name: _natural(inference, v, [moments[v.name]], own)
-            for v in inferred(inference, model)
-        }
+        latents = {v.name: _natural(inference, v, [moments[v.name]], own) for v in encoded}
         parts.append(means_given(inference, model, latents, given, own))
     found = {}
     for variable in (model.variable(n) for n in parts[0]):
