@@ -11,8 +11,10 @@ import xarray as xr
 
 from gendsl.arguments import mapping, whole
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.runtime.autoregressive import Drawing, drawing
 from gendsl.runtime.data.ragged import with_ends
-from gendsl.runtime.variational.given import numbers, verify_latents
+from gendsl.runtime.variational.completing import sharpening
+from gendsl.runtime.variational.given import conditions, numbers, verify_latents
 from gendsl.runtime.variational.interpolating import PATHS, one_row, path
 from gendsl.runtime.variational.using import (
     codes,
@@ -45,6 +47,7 @@ class CodedFit(ScoredFit):
         Raises:
             DataError: the data do not fit the model, or there is no latent.
         """
+        self._verify_coded("encode")
         bound = self._in_order(data, columns)
         with self._ready(bound) as inference:
             found = codes(inference, self.compiled.checked.ir, bound.sizes)
@@ -68,6 +71,7 @@ class CodedFit(ScoredFit):
         Raises:
             DataError: a latent is missing, or has another shape.
         """
+        self._verify_coded("decode")
         model = self.compiled.checked.ir
         values = numbers(model, self._codes_only(latents), self._completed())
         values, ends = with_ends(model, values)
@@ -90,6 +94,7 @@ class CodedFit(ScoredFit):
         Raises:
             DataError: the data do not fit the model.
         """
+        self._verify_coded("reconstruct from")
         bound = self._in_order(data, columns)
         with self._ready(bound) as inference:
             means = reconstructed(inference, self.compiled.checked.ir, bound.sizes)
@@ -117,6 +122,7 @@ class CodedFit(ScoredFit):
         Raises:
             DataError: GD872, there is no such path; GD862, latents are absent or do not fit.
         """
+        self._verify_coded("go between")
         if how not in PATHS:
             message = f"there is no path called {how!r}"
             raise DataError([Diagnostic("GD872", message, help=f"ask for {', '.join(PATHS)}")])
@@ -143,25 +149,41 @@ class CodedFit(ScoredFit):
         *,
         length: int | None = None,
         seed: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        nucleus: float | None = None,
     ) -> xr.Dataset:
         """New rows: their latents from the prior, observed variables from the model.
 
-        Latents that all rows share are those of one draw from the guide.
+        Latents that all rows share are those of one draw from the guide. Entries that depend on
+        one another are drawn in their order.
 
         Args:
             rows: how many.
-            data: inputs for them, where the model has inputs.
+            data: inputs for them, where the model has inputs. Observed variables that depend on
+                nothing random, such as labels of classes, may be given too.
             length: of their sequences; that of the fit, or of its longest one, by default. The
                 lengths of ragged ones may be given among the inputs, as `t_lengths`.
             seed: of the draws; the fit's by default.
+            temperature: divides the log probabilities of each entry; for finitely many values.
+            top_k: so many of the most probable values of each entry may be drawn.
+            nucleus: only the most probable values whose probabilities add up to this may be.
 
         Raises:
-            DataError: the inputs do not fit, or there is no plate of rows.
+            DataError: the inputs do not fit; GD862, there is no plate of rows, or no sequence that
+                has a length; GD874, values are given that would not be used; GD892, an option is
+                not legal or not for this model.
         """
+        model = self.compiled.checked.ir
         steps = None if length is None else whole("length", length)
+        if steps is not None and not any(a.kind == "sequence" for a in model.axes):
+            message = "`length` is that of sequences, and this model has none"
+            raise DataError([Diagnostic("GD862", message, model.span)], model.source)
+        how = sharpening(model, temperature, top_k, nucleus)
         bound = self._sized({}, data, rows=whole("rows", rows), steps=steps)
-        with self._ready(bound, seed) as inference:
-            found = replicates(inference, self.compiled.checked.ir, self._shared_draw(seed))
+        given = conditions(model, bound, self._instead())
+        with self._ready(bound, seed) as inference, drawing(Drawing(how)):
+            found = replicates(inference, model, {**self._shared_draw(seed), **given})
         return self._dataset(found, bound)
 
     def _shared_draw(self, seed: int | None) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ from gendsl.runtime.energies.exact import summed_bits
 from gendsl.runtime.energies.fitting import task_of
 from gendsl.runtime.energies.kernels import kernel_of
 from gendsl.runtime.energies.task import Task
+from gendsl.runtime.energies.tempering import annealed_samples
 from gendsl.runtime.energies.using import (
     Constant,
     annealed,
@@ -222,14 +223,22 @@ class EnergyFit(Prepared):
         *,
         sweeps: int = SWEEPS,
         anew: bool = True,
+        anneal: int | None = None,
+        step: float | None = None,
         seed: int | None = None,
     ) -> xr.Dataset:
         """New rows, each the end of a Markov chain of its own.
+
+        Where the members of no plate are rows, as those of a lattice, these are new values of
+        everything, along `draw`.
 
         Args:
             rows: how many.
             sweeps: of each chain: the budget; chains that are too short remember their start.
             anew: begin at noise; else at the chains that the training left.
+            anneal: instead of sweeps, so many densities between noise and the model, with
+                resampling on the way: modes far from each other get their weights.
+            step: of chains of numbers; that of the training, or 0.01.
             seed: of the draws; the fit's by default.
 
         Raises:
@@ -239,11 +248,23 @@ class EnergyFit(Prepared):
         with self._task(self.data, seed) as task:
             if task.conditional:
                 raise self._refused("rows have inputs of their own, which chains would need")
-            start = None if anew else self._kept(task, count)
-            kernel = kernel_of(task, self.plan.options)
-            found = samples(task, kernel, count, length, start)
+            options = {**self.plan.options, **({} if step is None else {"step": step})}
+            if anneal is not None:
+                found = annealed_samples(task, options, count, whole("anneal", anneal))
+            else:
+                start = None if anew else self._kept(task, count)
+                found = samples(task, kernel_of(task, options), count, length, start)
+            if task.rows.plate is None:
+                return self._stacked(task, found)
             arrays = {n: self._natural(task, n, v) for n, v in found.items()}
         return self._dataset(arrays, self._sized({}, None, rows=count))
+
+    def _stacked(self, task: Task, found: Mapping[str, torch.Tensor]) -> xr.Dataset:
+        """Values of whole chains, where no plate has rows: over draws and their axes."""
+        arrays = {n: [self._natural(task, n, x) for x in v] for n, v in found.items()}
+        one = self._dataset({n: parts[0] for n, parts in arrays.items()}, self.data)
+        stacked = {n: (("draw", *one[n].dims), np.stack(parts)) for n, parts in arrays.items()}
+        return xr.Dataset(stacked, one.coords)
 
     def posterior_predictive(
         self, *, draws: int | None = None, seed: int | None = None
@@ -264,6 +285,9 @@ class EnergyFit(Prepared):
         model, found = self.compiled.checked.ir, {}
         for variable in model.of_role("observed"):
             values = made[variable.name].to_numpy()
+            if plate is None:
+                found[variable.name] = values
+                continue
             at = variable.axes.index(plate) if plate in variable.axes else 0
             values = np.moveaxis(values, at, 0)
             values = values.reshape(count, rows, *values.shape[1:])

@@ -74,6 +74,7 @@ class LearnedFit(CodedFit):
         Raises:
             DataError: GD872, nothing is missing, or what is cannot be drawn so.
         """
+        self._verify_coded("impute by")
         model = self.compiled.checked.ir
         counts = {"draws": draws, "particles": particles, "sweeps": sweeps}
         how = Imputing(**{name: whole(name, count) for name, count in counts.items()})
@@ -107,6 +108,7 @@ class LearnedFit(CodedFit):
         Raises:
             DataError: the data do not fit the model.
         """
+        self._verify_coded("average over rows")
         bound = self._given(data, columns, self._observed())
         with self._ready(bound, seed) as inference:
             values, rows, numbers_found = aggregated(inference, self.compiled.checked.ir)

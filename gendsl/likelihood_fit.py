@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import xarray as xr
 
-from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.inference.flowing import dequantised_variables
-from gendsl.ir import nodes as ir
-from gendsl.ir.traversal import is_autoregressive
 from gendsl.learned_fit import LearnedFit
-from gendsl.runtime.autoregressive import Drawing, drawing
-from gendsl.runtime.entry_laws import Sharpening
 from gendsl.runtime.evaluation import Evaluation
 from gendsl.runtime.labelling import coords_of
-from gendsl.runtime.variational.completing import completed
+from gendsl.runtime.variational.completing import completed, sharpening
 from gendsl.runtime.variational.likelihood import row_densities
 
 __all__ = ["LikelihoodFit"]
@@ -82,36 +76,6 @@ class LikelihoodFit(LearnedFit):
         kind = "a lower bound: whole numbers are dequantised" if noisy else "exact"
         return Evaluation(float(values.sum()), error, count, {}, kind)
 
-    def generate(
-        self,
-        rows: int,
-        data: object = None,
-        *,
-        length: int | None = None,
-        seed: int | None = None,
-        temperature: float | None = None,
-        top_k: int | None = None,
-        nucleus: float | None = None,
-    ) -> xr.Dataset:
-        """New rows. Entries that depend on one another are drawn in their order.
-
-        Args:
-            rows: how many.
-            data: inputs for them, where the model has inputs.
-            length: of their sequences, as for a fit by a bound.
-            seed: of the draws; the fit's by default.
-            temperature: divides the log probabilities of each entry; for finitely many values.
-            top_k: so many of the most probable values of each entry may be drawn.
-            nucleus: only the most probable values whose probabilities add up to this may be.
-
-        Raises:
-            DataError: the inputs do not fit, there is no plate of rows, or GD892, an option is
-                not legal or not for this model.
-        """
-        how = self._how(temperature, top_k, nucleus)
-        with drawing(Drawing(how)):
-            return super().generate(rows, data, length=length, seed=seed)
-
     def complete(
         self,
         data: object,
@@ -136,33 +100,9 @@ class LikelihoodFit(LearnedFit):
         Raises:
             DataError: the data do not fit; GD893, other entries are missing than the end.
         """
-        how = self._how(temperature, top_k, nucleus)
+        how = sharpening(self.compiled.checked.ir, temperature, top_k, nucleus)
         bound = self._bound(data, columns, None, self._observed())
         model = self.compiled.checked.ir
         with self._ready(bound, seed) as inference:
             found = completed(inference, model, bound, how)
         return self._dataset(found, bound)
-
-    def _how(
-        self, temperature: float | None, top_k: int | None, nucleus: float | None
-    ) -> Sharpening | None:
-        if temperature is None and top_k is None and nucleus is None:
-            return None
-        model = self.compiled.checked.ir
-        if not any(is_autoregressive(v) for v in model.of_role("observed")):
-            raise _wrong("no variable of this model is drawn entry after entry", model)
-        if temperature is not None and not (isfinite(temperature) and temperature > 0):
-            raise _wrong(f"`temperature` is a number above 0, not {temperature!r}", model)
-        if nucleus is not None and not 0 < nucleus <= 1:
-            raise _wrong(f"`nucleus` is a probability above 0, not {nucleus!r}", model)
-        if top_k is not None and (isinstance(top_k, bool) or not int(top_k) == top_k >= 1):
-            raise _wrong(f"`top_k` is a whole number from 1 on, not {top_k!r}", model)
-        return Sharpening(
-            1.0 if temperature is None else float(temperature),
-            top_k,
-            1.0 if nucleus is None else float(nucleus),
-        )
-
-
-def _wrong(message: str, model: ir.Model) -> DataError:
-    return DataError([Diagnostic("GD892", message, model.span)], model.source)

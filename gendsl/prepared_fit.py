@@ -73,11 +73,12 @@ class Prepared(Fit):
         data: object,
         columns: Mapping[str, Any] | None,
         needed: frozenset[str] = frozenset(),
+        index_base: int | None = None,
     ) -> BoundData:
         if data is None:
             self._verify_kept(needed)
             return self.data
-        return self._complete(self._bound(data, columns, None, needed, lazily=True))
+        return self._complete(self._bound(data, columns, index_base, needed, lazily=True))
 
     def _in_order(self, data: object, columns: Mapping[str, Any] | None) -> BoundData:
         """Data to be encoded, whose rows are those of the results.
@@ -87,18 +88,60 @@ class Prepared(Fit):
         Raises:
             DataError: the data do not fit.
         """
-        model, encoded = self.compiled.checked.ir, self._encoded().union(self._completed())
-        optional = [v for v in model.of_role("observed") if v.optional and v.name in encoded]
-        bound = self._given(data, columns, encoded - {v.name for v in optional})
+        encoded = self._encoded().union(self._completed())
+        bound = self._but_for_gaps(data, columns, encoded)
+        if bound.stream is not None:
+            bound.stream.verify_order()
+        return bound
+
+    def _but_for_gaps(
+        self,
+        data: object,
+        columns: Mapping[str, Any] | None,
+        needed: frozenset[str],
+        index_base: int | None = None,
+    ) -> BoundData:
+        """Data in which what may be missing need not be given at all, unless all of it may.
+
+        Raises:
+            DataError: the data do not fit; GD862, none of them are of the variables `needed`.
+        """
+        model = self.compiled.checked.ir
+        optional = [v for v in model.of_role("observed") if v.optional and v.name in needed]
+        asked = needed - {v.name for v in optional}
+        bound = self._given(data, columns, asked, index_base)
         if bound.stream is None:
+            if needed and not needed & {*bound.values}:
+                listed = ", ".join(f"`{n}`" for n in sorted(needed))
+                message = f"rows need a value of some observed variable: {listed}"
+                raise DataError([Diagnostic("GD862", message, model.span)], model.source)
             return with_absent(bound, optional)
-        bound.stream.verify_order()
         there = {*bound.values, *bound.stream.names}
         absent = next((v for v in optional if v.name not in there), None)
         if absent is not None:
             message = f"rows that are read in batches need `{absent.name}`, even if all is missing"
             raise DataError([Diagnostic("GD870", message, absent.span)], model.source)
         return bound
+
+    def _verify_coded(self, what: str) -> None:
+        """Refuse what needs latents, or values that a guide draws, where there are none.
+
+        Raises:
+            DataError: GD862.
+        """
+        if self._all_latents():
+            return
+        model = self.compiled.checked.ir
+        able = [n for n in ("log_prob", "generate", "complete") if hasattr(type(self), n)]
+        remedy = f"this fit has {', '.join(f'`fit.{n}`' for n in able)}"
+        message = f"this model has no latents to {what}"
+        raise DataError([Diagnostic("GD862", message, model.span, help=remedy)], model.source)
+
+    def _instead(self) -> str:
+        """What uses given values of observed variables."""
+        if self._all_latents():
+            return "`fit.reconstruct` and `fit.impute` use them; leave them out for new rows"
+        return "`fit.log_prob` scores rows, and `fit.complete` draws their ends; leave it out"
 
     def _verify_kept(self, needed: frozenset[str]) -> None:
         """Refuse to use rows that were read in batches and are no longer there.
@@ -113,7 +156,7 @@ class Prepared(Fit):
         if gone:
             names = ", ".join(f"`{n}`" for n in gone)
             message = f"the rows of {names} were read in batches and are not kept with the fit"
-            remedy = "give them again: `data`"
+            remedy = "give them again: `data`, in the shell `--data`"
             raise DataError([Diagnostic("GD870", message, help=remedy)])
 
     def _verify_in_memory(self, bound: BoundData) -> None:
@@ -193,7 +236,7 @@ class Prepared(Fit):
         inputs = [v.name for v in model.of_role("input") if v.name not in even]
         if data is not None or inputs:
             bound = self._bound({} if data is None else data, None, None, frozenset(inputs))
-            verify_rows(model, plate, bound.sizes, rows)
+            verify_rows(model, plate, bound.sizes, rows, bound.values)
             sizes |= {a: n for a, n in bound.sizes.items() if a != plate or rows is None}
             return BoundData(sizes, bound.values, bound.missing, bound.labels, ())
         labels = {a: v for a, v in self.data.labels.items() if len(v) == sizes[a]}

@@ -13,7 +13,9 @@ from gendsl.arguments import whole
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.prepared_fit import Prepared
 from gendsl.runtime.data import BoundData
+from gendsl.ir.traversal import is_autoregressive
 from gendsl.runtime.evaluation import Evaluation
+from gendsl.runtime.labelling import up_to_ends
 from gendsl.runtime.rebasing import conditioned_on
 from gendsl.runtime.variational.learning import held_out
 from gendsl.runtime.variational.scoring import Score, score
@@ -49,6 +51,7 @@ class ScoredFit(Prepared):
         """
         bound = self._bound(data, columns, index_base, frozenset())
         model, plate = self.compiled.checked.ir, self._rows_of
+        self._verify_used(bound)
         own = [v.name for v in model.of_role("latent") if plate in v.axes]
         new = bound.new_members.get(str(plate), np.zeros(0, dtype=bool))
         ignored = (self._encoded() & set(bound.values)) - conditioned_on(model)
@@ -61,9 +64,43 @@ class ScoredFit(Prepared):
             span = model.variable(given[0]).span
             remedy = "`fit.reconstruct` and `fit.impute` use it; leave it out to predict"
             raise DataError([Diagnostic("GD874", message, span, help=remedy)], model.source)
-        return super().predict(
+        found = super().predict(
             data, draws=draws, seed=seed, columns=columns, index_base=index_base
         )
+        return up_to_ends(found, model, self._with_ends_of_fit(bound))
+
+    def _verify_used(self, bound: BoundData) -> None:
+        """Refuse values of a variable without latents, whose entries would be drawn anew.
+
+        Raises:
+            DataError: GD874.
+        """
+        model = self.compiled.checked.ir
+        if self._all_latents() or self._windows():
+            return
+        used = conditioned_on(model)
+        for variable in model.of_role("observed"):
+            name, itself = variable.name, is_autoregressive(variable)
+            if name not in bound.values or np.all(bound.missing.get(name, False)):
+                continue
+            if itself or name not in used:
+                message = f"`{name}` is given, but predictions draw it anew and would not use it"
+                raise DataError(
+                    [Diagnostic("GD874", message, variable.span, help=self._instead())],
+                    model.source,
+                )
+
+    def _with_ends_of_fit(self, bound: BoundData) -> BoundData:
+        """Data of rows of the fit that say nothing of their steps, with the lengths they had."""
+        model, values = self.compiled.checked.ir, dict(bound.values)
+        for axis in (a for a in model.axes if a.lengths is not None):
+            name, owner = str(axis.lengths), str(axis.owner)
+            told = any(axis.name in model.variable(n).axes for n in values)
+            new = np.any(bound.new_members.get(owner, False))
+            longer = bound.sizes[axis.name] != self.data.sizes[axis.name]
+            if not (told or new or longer or name not in self.data.values):
+                values[name] = np.asarray(self.data.values[name])[bound.known_number[owner]]
+        return replace(bound, values=values)
 
     def score(
         self,
@@ -88,7 +125,7 @@ class ScoredFit(Prepared):
         Raises:
             DataError: the data do not fit the model; GD873, no rows were held out.
         """
-        bound = self._given(data, columns, self._observed())
+        bound = self._but_for_gaps(data, columns, self._observed())
         return self._scored(bound, particles, seed, self._part(data, rows))
 
     def _part(self, data: object, which: str) -> tuple[np.ndarray | None, str]:
@@ -167,7 +204,7 @@ class ScoredFit(Prepared):
                 self.compiled.checked.ir.source,
             )
         needed = self._observed()
-        bound = self._complete(self._bound(data, columns, index_base, needed, lazily=True))
+        bound = self._but_for_gaps(data, columns, needed, index_base)
         found = self._scored(bound, SCORED if draws is None else draws, seed)
         error = found.log_likelihood.standard_error
         rows = found.log_likelihood.rows

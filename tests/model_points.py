@@ -119,8 +119,12 @@ def random_point(
         if variable.role == "let":
             known[variable.name] = _let_value(variable, scope)
             continue
+        along = next((a.name for a in model.axes if a.lengths == variable.name), None)
         with np.errstate(all="ignore"):
-            value = _draw(variable, scope, shape, rng)
+            if along is None:
+                value = _draw(variable, scope, shape, rng)
+            else:
+                value = _lengths(known_sizes[along], shape, rng)
         gone = _missing(variable, value, rng)
         if variable.name in fixed:
             gone = np.isnan(fixed[variable.name])
@@ -157,6 +161,13 @@ def _expressions(model: ir.Model) -> list[ir.Expr]:
 def _shape(variable: ir.Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
     event = (s.evaluate(sizes) for s in variable.type.event)
     return (*(sizes[a] for a in variable.axes), *event)
+
+
+def _lengths(longest: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Lengths of sequences, of which one is the longest."""
+    value = rng.integers(1, longest + 1, shape).astype(float)
+    value.flat[rng.integers(value.size)] = longest
+    return value
 
 
 def _has_children(model: ir.Model, name: str) -> bool:

@@ -2,7 +2,8 @@
 
 It knows no torch, no rewriting and no emission: `log_density` follows the language charter
 one construct at a time, slowly. Values are arrays in natural layout: a variable's axes in
-declared order, then its event axes. Ragged axes and push-forwards are not covered.
+declared order, then its event axes. What lies beyond the end of a ragged sequence is NaN: it has no
+density, and nothing may depend on it.
 """
 
 from __future__ import annotations
@@ -109,8 +110,6 @@ def _support_values(variable: ir.Variable, sizes: Mapping[str, int]) -> list[int
 
 
 def _shape(variable: ir.Variable, model: ir.Model, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    if any(model.axis(a).owner is not None for a in variable.axes):
-        raise NotImplementedError(f"{variable.name}: ragged axes")
     event = (size.evaluate(sizes) for size in variable.type.event)
     return (*(sizes[a] for a in variable.axes), *event)
 
@@ -126,6 +125,9 @@ def _scope(model: ir.Model, sizes: Mapping[str, int], values: Values) -> Scope:
             assert data.shape == shape, f"{v.name} has shape {data.shape}, declared {shape}"
             known[v.name] = Named(v.axes, data)
     scope = Scope(model, sizes, known)
+    for v in model.variables:
+        there = _there(v, scope)
+        known[v.name] = Named(v.axes, np.where(there, known[v.name].data, np.nan))
     lets = model.of_role("let")
     while True:  # each round reaches one step further along the recursions
         before = [known[v.name].data for v in lets]
@@ -134,6 +136,20 @@ def _scope(model: ir.Model, sizes: Mapping[str, int], values: Values) -> Scope:
         after = [known[v.name].data for v in lets]
         if all(np.array_equal(a, b, equal_nan=True) for a, b in zip(before, after, strict=True)):
             return scope
+
+
+def _there(variable: ir.Variable, scope: Scope) -> np.ndarray:
+    """Which members of ragged sequences there are; size 1 along other axes, event axes included."""
+    there = np.ones([1] * (len(variable.axes) + len(variable.type.event)), bool)
+    for position, name in enumerate(variable.axes):
+        axis = scope.model.axis(name)
+        if axis.lengths is None:
+            continue
+        lengths = scope.values[axis.lengths].with_plates(variable.axes)
+        steps = np.arange(scope.sizes[name]).reshape([-1] + [1] * (lengths.ndim - position - 1))
+        until = steps < lengths
+        there = there & until.reshape((*until.shape, *[1] * len(variable.type.event)))
+    return there
 
 
 def _let_value(variable: ir.Variable, scope: Scope) -> Named:
@@ -397,15 +413,16 @@ def _variable_log_density(variable: ir.Variable, scope: Scope) -> np.ndarray:
     """The log density of each member (and independent entry) that has an equation."""
     parts = []
     value = scope.values[variable.name]
-    if not variable.optional and np.isnan(value.data).any():
+    there = _there(variable, scope)
+    if not variable.optional and (np.isnan(value.data) & there).any():
         raise ValueError(f"{variable.name} has missing values and is not optional")
     for equation, steps in _equations(variable, scope):
-        if equation.distribution is None:
-            raise NotImplementedError(f"{variable.name}: push-forward")
+        assert equation.distribution is not None
         plates, _, args, log = _entrywise(equation.distribution, value, scope)
         assert plates == variable.axes, (plates, variable.axes)
         log = log + _narrowing(variable, equation.distribution, args, scope)
-        parts.append(log[steps].ravel())
+        present = there.reshape(there.shape[: len(plates)] + (1,) * (log.ndim - len(plates)))
+        parts.append(np.where(present, log, 0.0)[steps].ravel())
     return np.concatenate(parts)
 
 

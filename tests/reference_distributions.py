@@ -48,10 +48,23 @@ def _discretized_logistic(x: Array, loc: Array, scale: Array, low: Array, high: 
 
 
 def _rounded(loc: Array, scale: Array, low: Array, high: Array) -> SimpleNamespace:
-    """The distribution function, by summing."""
+    """The distribution function and that of its complement, by summing."""
     values = np.arange(low, high + 1)
-    sums = np.cumsum(np.exp(_discretized_logistic(values, loc, scale, low, high)))
-    return SimpleNamespace(cdf=lambda x: sums[(np.asarray(x) - low).astype(int)])
+    masses = np.exp(_discretized_logistic(values, loc, scale, low, high))
+    below, above = np.cumsum(masses), np.append(np.cumsum(masses[:0:-1])[::-1], 0.0)
+
+    def at(x: Array) -> Array:
+        return (np.asarray(x) - low).astype(int)
+
+    def log(masses: Array) -> Array:
+        with np.errstate(divide="ignore"):
+            return np.log(masses)
+
+    return SimpleNamespace(
+        cdf=lambda x: below[at(x)],
+        logcdf=lambda x: log(below[at(x)]),
+        logsf=lambda x: log(above[at(x)]),
+    )
 
 
 def _gamma(concentration: Array, rate: Array | None = None, scale: Array | None = None):

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from named_arrays import Named, aligned, union
+from named_arrays import Named, aligned, each_member, union
 from reference_distributions import REFERENCES, log_probability
+from reference_nets import flow_to_base
 from scipy import special
 
 from gendsl.ir import nodes as ir
@@ -121,6 +122,19 @@ class Wrapped:
             log = Named(plates, np.where(chosen, new, old))
         return log
 
+    def pipe(self, law: ir.Distribution, value: Named) -> Named:
+        """The density of the base where the value comes from, by the Jacobian of the way there."""
+        (base,) = law.parts
+        logs = []
+        for call in reversed(law.maps):
+            flow = self.scope.model.net(call.net)
+            contexts = [self._evaluate(a, self.scope) for a in call.args]
+            sizes, given = self.scope.sizes, [value, *contexts]
+            logs.append(each_member(lambda x, *c: flow_to_base(flow, sizes, x, c)[1], given))
+            value = each_member(lambda x, *c: flow_to_base(flow, sizes, x, c)[0], given)
+        plates, arrays = aligned([self._whole(self.log_density(base, value)), *logs])
+        return Named(plates, sum(arrays))
+
     def product(self, law: ir.Distribution, value: Named) -> Named:
         logs, params = [], []
         for part in law.parts:
@@ -190,6 +204,7 @@ def wrapped(
         "Hurdle": laws.hurdle,
         "Censored": laws.censored,
         "Product": laws.product,
+        "Pipe": laws.pipe,
     }
     found = kinds[law.name](law, value)
     plates = union([value, found])

@@ -22,7 +22,7 @@ flow centre: real[D] = affine
 flow f: real[D] = {transform}
 observe x[row]: real[D] ~ Normal(0, 1) |> f |> centre
 """
-TRANSFORM = "autoregressive(affine, layers=3, hidden=[64, 64])"
+TRANSFORM = "autoregressive(spline, layers=2, hidden=[64, 64])"
 SETS = {
     "diabetes": datasets.load_diabetes,
     "breast cancer": datasets.load_breast_cancer,

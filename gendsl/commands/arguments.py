@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from gendsl.diagnostics import nearest
+from gendsl.library.methods import USUAL
 
 __all__ = ["Command", "Parser", "UsageError", "number", "one_of", "read_arguments"]
 
@@ -125,7 +126,9 @@ def _refuse_unknown(parser: Parser, given: Sequence[str]) -> None:
         option = word.partition("=")[0]
         if not option.startswith("--") or option in parser.options:
             continue
-        near = nearest(option.replace("_", "-"), [o for o in parser.options if len(o) > 2])
+        word = option.removeprefix("--").replace("-", "_")
+        meant = f"--{USUAL.get(word, word)}".replace("_", "-")
+        near = nearest(meant, [o for o in parser.options if len(o) > 2])
         remedy = f"; did you mean `{near}`?" if near else ""
         raise UsageError(f"there is no option `{option}`{remedy}", parser.command.name)
 

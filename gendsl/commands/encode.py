@@ -38,7 +38,8 @@ COMMAND = Command(
     "encode",
     "RUN -o FILE [--data FILE] [--reconstruct]",
     "Write the codes of rows: of each latent the mean and the standard deviation that the\n"
-    "learned guide gives it. Without --data the rows are those of the fit.",
+    "learned guide gives it. Without --data the rows are those of the fit, unless it read\n"
+    "them in batches: such rows are not kept.",
     (
         ("gendsl encode run -o codes.csv", "the rows of the fit, a line each"),
         ("gendsl encode run --data x=images.npy -o codes.npz", "other rows, read in batches"),

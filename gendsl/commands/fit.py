@@ -60,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
     summary = fit.summary()
     show_summary(summary)
     if not arguments.quiet:
-        _tell_next(arguments)
+        _tell_next(arguments, fit)
     return summary.verdict.exit_status
 
 
@@ -125,14 +125,21 @@ def _fitted(compiled: Compiled, bound: BoundData, arguments: argparse.Namespace)
     return fit
 
 
-def _tell_next(arguments: argparse.Namespace) -> None:
+def _tell_next(arguments: argparse.Namespace, fit: Fit) -> None:
     out = arguments.out
     if out is None:
         print("\nnot kept: with --out DIR the result can be plotted and used to predict")
         return
     print(f"\nwrote {out}: the model, its data, the results and how they came about")
     print(f"next: gendsl plot {out}")
-    if data_files(arguments):
+    if not data_files(arguments):
+        return
+    plate, model = fit.tree.attrs.get("rows_of"), fit.compiled.checked.ir
+    if plate is not None and any(plate in v.axes for v in model.of_role("latent")):
+        print(f"      gendsl encode {out} --data NEW -o codes.npz")
+    if "training" in fit.tree.children and (plate is not None or model.nets):
+        print(f"      gendsl score {out} --data NEW")
+    if not any(plate in v.axes for v in model.of_role("latent")):
         print(f"      gendsl predict {out} --data NEW.csv")
 
 

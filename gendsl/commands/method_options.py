@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from gendsl.commands.arguments import Parser, UsageError, number, one_of
 from gendsl.library.methods import METHODS, TREATMENTS, OptionSpec
@@ -21,8 +22,13 @@ def _every_option() -> dict[str, tuple[OptionSpec, list[str]]]:
     found: dict[str, tuple[OptionSpec, list[str]]] = {}
     for method in METHODS.values():
         for option in method.options:
-            if option.name != "seed":
-                found.setdefault(option.name, (option, []))[1].append(method.name)
+            if option.name == "seed":
+                continue
+            first, methods = found.setdefault(option.name, (option, []))
+            if method.name not in methods:
+                methods.append(method.name)
+            if option.default != first.default:  # each method has its own
+                found[option.name] = (replace(first, default=None), methods)
     return found
 
 

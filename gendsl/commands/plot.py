@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gendsl.commands.arguments import Command, Parser, UsageError, number, one_of
 from gendsl.commands.output import replace_file, verify_folder, verify_target
-from gendsl.commands.reporting import checked_model
+from gendsl.commands.reporting import checked_model, say
 from gendsl.commands.saved_runs import read_run
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.frontend import CheckedModel, check
@@ -133,6 +133,7 @@ def _picture(
     except DataError as error:
         if only or error.diagnostics[0].code not in ("GD812", "GD814", *UNSUITED):
             raise
+        say(f"no {kind}.png: {error.diagnostics[0].message}")
         return None
 
 

@@ -61,7 +61,8 @@ COMMAND = Command(
     "row, with the terms and what each number is; for others the log predictive density of rows\n"
     "that the fit has not seen.",
     (
-        ("gendsl score run", "the rows of the fit"),
+        ("gendsl score run", "the rows of the fit, where the run has them"),
+        ("gendsl score run --data x=images.npy", "those of a fit that read them in batches"),
         ("gendsl score run --rows held_out", "those that were held out"),
         ("gendsl score run --data x=test.npy --particles 1000", "other rows, a tighter bound"),
     ),

@@ -95,6 +95,7 @@ def main_part(
     *,
     tied: bool = False,
     nets: str = "",
+    kept: str = "",
     batches: tuple[str, tuple[str, ...]] | None = None,
 ) -> str:
     """How to run the program by itself, by the method of the plan.
@@ -106,6 +107,7 @@ def main_part(
         summing: code that makes `summed`, which sums discrete latents out; empty where Pyro does.
         tied: whether members of discrete latents are variables of their own.
         nets: code that puts new networks among the data.
+        kept: the argument that holds them.
         batches: the argument that is the number of rows, and those that have rows, where they may
             be taken in batches.
     """
@@ -118,11 +120,11 @@ def main_part(
         case "enumeration":
             return _text([SUMMING], before + EXACT)
         case "mle" if plan.by_steps:
-            return _learning(plan, _indented(nets), nesting, batches)
+            return _learning(plan, _indented(nets), nesting, batches, kept)
         case "mle" | "map":
             return _optimum(plan, max(1, nesting), moving, before)
         case "svi":
-            return _learning(plan, _indented(nets), nesting, batches)
+            return _learning(plan, _indented(nets), nesting, batches, kept)
         case _:
             return _text([], SIMULATION)
 
@@ -154,7 +156,11 @@ def _nuts(plan: Plan, moving: tuple[str, ...], summing: str) -> str:
 
 
 def _learning(
-    plan: Plan, nets: str, nesting: int, batches: tuple[str, tuple[str, ...]] | None
+    plan: Plan,
+    nets: str,
+    nesting: int,
+    batches: tuple[str, tuple[str, ...]] | None,
+    kept: str,
 ) -> str:
     given = plan.options
     optimiser = OPTIMISERS[str(given["optimiser"])]
@@ -191,7 +197,8 @@ def _learning(
             epochs=given["epochs"] or EPOCHS,
             **terms,
         )
-    return _text(imports, body + KEPT)
+    buffers = BUFFERS.format(argument=kept) if nets else ""
+    return _text(imports, body + KEPT.format(buffers=buffers))
 
 
 def _decay(plan: Plan) -> str:

@@ -259,6 +259,7 @@ def _main(model: ir.Model, plan: Plan, setting: Setting, arguments: Arguments) -
         summing(model, setting, arguments, _steps(model), always=always),
         tied=bool(grounded(model)),
         nets=new_networks(nets, model, setting, arguments),
+        kept=arguments.nets or "",
         batches=batched_arguments(model, plan, arguments),
     )
 

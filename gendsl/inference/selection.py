@@ -28,7 +28,7 @@ from gendsl.inference.rewrites import integrating, noncentring, summing
 from gendsl.inference.treatments import Treatments, verified
 from gendsl.ir import nodes as ir
 from gendsl.ir.blocks import blocks_of
-from gendsl.library.methods import LATER, METHODS, MethodSpec
+from gendsl.library.methods import LATER, METHODS, USUAL, MethodSpec
 
 __all__ = ["make_plan", "method_options"]
 
@@ -281,7 +281,7 @@ def method_options(
     for name, value in given.items():
         option = method.option(name)
         if option is None:
-            near = nearest(name, filled)
+            near = nearest(USUAL.get(name, name), filled)
             remedy = f"did you mean `{near}`?" if near else f"its options are {', '.join(filled)}"
             wrong.append(
                 Diagnostic("GD606", f"`{method.name}` has no option called `{name}`", help=remedy)

@@ -87,13 +87,22 @@ is refused."""
 
 def _method(method: MethodSpec) -> list[str]:
     title = method.title[0].upper() + method.title[1:]
-    return [
-        f"{title}, giving {method.answer}.",
-        "",
-        "| option | default | values | meaning |",
-        "| --- | --- | --- | --- |",
-        *(f"| `{o.name}` | {_default(o)} | {_range(o)} | {o.meaning} |" for o in method.options),
-    ]
+    lines = [f"{title}, giving {method.answer}."]
+    several = len({option.of for option in method.options}) > 1
+    for of, group in groupby(method.options, lambda option: option.of):
+        lines += ["", *([MODELS[of], ""] if several else [])]
+        lines += ["| option | default | values | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"| `{o.name}` | {_default(o)} | {_range(o)} | {o.meaning} |" for o in group]
+    return lines
+
+
+MODELS: Mapping[str, str] = {
+    "all": "Of all models:",
+    "nets": "Of models with networks, which are learned by steps:",
+    "params": "Of models with params alone, whose maximum is sought on all data at once:",
+    "energies": "Of models with an energy whose log Z is owed, learned by steps:",
+}
+"""What is said above options that some models have."""
 
 
 def _default(option: OptionSpec) -> str:

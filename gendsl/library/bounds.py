@@ -6,8 +6,11 @@ from collections.abc import Mapping
 
 __all__ = ["clash"]
 
-OF_ELBO = ("kl_warmup", "kl_cycles", "free_bits", "mmd", "total_correlation")
+OF_ELBO = ("free_bits", "mmd", "total_correlation")
 """Options that change the ELBO, and no other bound."""
+
+COURSE = ("kl_warmup", "kl_cycles")
+"""The course of the weight of log p - log q of latents, in the ELBO or in importance weights."""
 
 
 def clash(options: Mapping[str, object]) -> str | None:
@@ -17,12 +20,16 @@ def clash(options: Mapping[str, object]) -> str | None:
         options: by name; those that are absent have their defaults.
     """
     bound, gradient = options.get("bound", "elbo"), options.get("gradient", "total")
+    if options.get("kl_cycles") and not options.get("kl_warmup"):
+        return "`kl_cycles` repeats the warm-up of the KL, so `kl_warmup` is needed"
     if bound == "elbo":
         if gradient == "doubly":
             return "the doubly reparameterised gradient is for `bound = iwae`"
-        if options.get("kl_cycles") and not options.get("kl_warmup"):
-            return "`kl_cycles` repeats the warm-up of the KL, so `kl_warmup` is needed"
         return None
+    course = next((n for n in COURSE if options.get(n)), None)
+    if course and (bound == "renyi" or gradient == "doubly"):
+        which = "`bound` is renyi" if bound == "renyi" else "`gradient` is doubly"
+        return f"`{course}` is for the ELBO and for importance weights, but {which}"
     changing = [n for n in OF_ELBO if options.get(n)]
     changing += ["beta"] if options.get("beta", 1) != 1 else []
     if changing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Literal
 
-__all__ = ["LATER", "METHODS", "TREATMENTS", "MethodSpec", "OptionSpec"]
+__all__ = ["LATER", "METHODS", "TREATMENTS", "USUAL", "MethodSpec", "OptionSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +335,17 @@ TREATMENTS: Mapping[str, str] = {
     "rows": "every row of the data is weighed: no sufficient statistics",
 }
 """What a caller may ask to be done with single variables."""
+
+USUAL: Mapping[str, str] = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "num_samples": "draws",
+    "num_warmup": "warmup",
+    "num_particles": "particles",
+    "kl_weight": "beta",
+    "early_stopping": "patience",
+}
+"""What other libraries call options."""
 
 LATER: Mapping[str, str] = {
     "laplace": "the Laplace approximation",

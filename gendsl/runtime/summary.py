@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import prod
 from statistics import NormalDist
 from typing import Literal, assert_never
 
@@ -250,6 +251,12 @@ def _of_rows(tree: xr.DataTree) -> dict[str, str]:
         return {}
     drawn = tree["posterior"].to_dataset() if "posterior" in tree.children else xr.Dataset()
     names = {str(n) for n, a in drawn.data_vars.items() if plate in a.dims}
+    draws = prod(drawn.sizes.get(d, 1) for d in SAMPLE_DIMS)
+    missing = {
+        str(n): a.size // draws
+        for n, a in drawn.data_vars.items()
+        if str(n).endswith("_missing") and a.size > ROWS * draws
+    }
     names |= {str(key).removeprefix("units ") for key in attrs if str(key).startswith("units ")}
     found = {}
     for name in sorted(names):
@@ -259,6 +266,10 @@ def _of_rows(tree: xr.DataTree) -> dict[str, str]:
         if f"elbo kl.{name}" in attrs:
             text += f", KL {float(attrs[f'elbo kl.{name}']):.4g} nats a row"
         found[name] = f"{text}."
+    for name, count in missing.items():
+        value = name.removesuffix("_missing")
+        text = f"`{value}` is missing {count} times, and has a law each time"
+        found[name] = f"{text}, which `fit.encode` gives."
     return found
 
 

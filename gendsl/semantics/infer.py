@@ -5,7 +5,7 @@ from __future__ import annotations
 from gendsl.diagnostics import Label
 from gendsl.ir import nodes as ir
 from gendsl.library.bounds import clash
-from gendsl.library.methods import LATER, METHODS, MethodSpec
+from gendsl.library.methods import LATER, METHODS, USUAL, MethodSpec
 from gendsl.semantics.context import Context
 from gendsl.syntax import ast
 
@@ -84,7 +84,8 @@ def _option(
             if word
             else f"options of `{method.name}` are given by name",
             (argument.keyword or argument.value).span,
-            help=ctx.scope.suggestion(word, names) or f"its options are {', '.join(names)}",
+            help=ctx.scope.suggestion(USUAL.get(word, word), names)
+            or f"its options are {', '.join(names)}",
         )
         return None
     value = option.accepted(_literal(argument.value))

@@ -87,7 +87,7 @@ def test_a_deep_markov_model_of_ragged_sequences_is_trained(trained):
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
-def test_a_flow_begins_at_the_data_and_is_trained(trained):
+def test_a_flow_begins_at_the_data_and_is_trained(trained, tmp_path):
     rng = np.random.default_rng(2)
     k = rng.integers(0, 2, 60)  # one batch
     x = 50.0 + 10.0 * k[:, None] + rng.normal(size=(60, 2))
@@ -97,6 +97,9 @@ def test_a_flow_begins_at_the_data_and_is_trained(trained):
     apart = sum(-stats.norm.logpdf(x[k == c], x[k == c].mean(0)).sum() for c in (0, 1))
     assert losses[0] == pytest.approx(first, rel=1e-6)
     assert apart - 20 < losses[-1] < 0.5 * (first + apart)
+    with np.load(tmp_path / "data_learned.npz") as learned:  # constants too, without which
+        assert learned["x_standardise.layers.0.loc"] == pytest.approx(x.mean(0))  # no density is
+        assert learned["x_standardise.layers.0.scale"] == pytest.approx(x.std(0))
 
 
 def test_a_conditional_autoencoder_is_trained(trained):

@@ -23,6 +23,7 @@ WRITTEN = [
     "README.md",
     "docs/architecture.md",
     "docs/language.md",
+    "docs/energies.md",
     "docs/likelihoods.md",
     "docs/networks.md",
     "docs/tutorial.md",
@@ -155,6 +156,14 @@ def test_the_python_of_the_page_on_networks_runs(tmp_path, monkeypatch):
     Path("autoencoder.gen").write_text(blocks(text, "gen")[0], encoding="utf-8")
     (code,) = blocks(text, "python")
     exec(compile(code, "networks.md", "exec"), {})
+
+
+def test_the_python_of_the_page_on_energies_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "energies.md").read_text(encoding="utf-8")
+    Path("machine.gen").write_text(blocks(text, "gen")[0], encoding="utf-8")
+    (code,) = blocks(text, "python")
+    exec(compile(code, "energies.md", "exec"), {"__name__": "__main__"})
 
 
 def test_the_python_of_the_page_on_likelihoods_runs(tmp_path, monkeypatch):

@@ -47,8 +47,9 @@ CERTAIN = {"cormack_jolly_seber"}
 RAGGED = {"deep_markov"}
 """The reference knows no absent steps: `tests/variational/test_sequences.py` is about these."""
 
-CODED = {"vq_vae"}
-"""Too many configurations of codes at any size: `test_vector_quantisation.py` is about these."""
+CODED = {"boltzmann_machine", "vq_vae"}
+"""Too many configurations of units or codes at any size: `tests/energies/test_machines.py` and
+`test_vector_quantisation.py` are about these."""
 
 QUADRATURE_ERROR = 1.5e-3
 """What the answers may be wrong by, in units of the sd; see each README."""

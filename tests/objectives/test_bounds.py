@@ -15,11 +15,13 @@ from latent_gaussians import ROWS, chain, exact_chain_guide, log_evidence, one_l
 from scipy import integrate, stats
 
 from gendsl.runtime.objectives import (
+    Clock,
     Elbo,
     FreeBits,
     Iwae,
     Layout,
     ObjectiveError,
+    Ramp,
     Renyi,
     Site,
     Sites,
@@ -123,6 +125,21 @@ def test_renyi_against_quadrature():
     sites = one_latent(X, number(0.5), number(0.8), 2)
     expected = 2 * log_mean(importance(sites).log_w / 2)
     assert Renyi(0.5, 2)(sites).loss.item() == pytest.approx(-expected.item(), abs=1e-12)
+
+
+def test_a_warm_up_weighs_the_latents_and_reports_the_bound():
+    """From the likelihood at draws of the guide, at weight 0, to the bound itself, at 1."""
+    sites = one_latent(X, number(0.5), number(0.8), 50)
+    course = Iwae(50, weight=Ramp(0.0, 1.0, 10.0))
+    likelihood = next(s for s in sites if s.observed).log_p
+    start, middle, end = (course(sites, Clock(0, e)) for e in (0.0, 5.0, 10.0))
+    assert -start.loss.item() == pytest.approx(log_mean(likelihood).mean().item(), abs=1e-12)
+    assert end.loss.item() == pytest.approx(Iwae(50)(sites).loss.item(), abs=1e-12)
+    half = likelihood + 0.5 * (importance(sites).log_w - likelihood)
+    assert -middle.loss.item() == pytest.approx(log_mean(half).mean().item(), abs=1e-12)
+    for found in (start, middle, end):
+        assert found.bound.item() == pytest.approx(Iwae(50)(sites).bound.item(), abs=1e-12)
+    assert [o.modified for o in (start, middle, end)] == [True, True, False]
 
 
 @pytest.mark.parametrize("objective", [Elbo(3, kl="sampled"), Iwae(3), Renyi(0.5, 3)])

@@ -125,7 +125,7 @@ def test_patience_at_its_end_stays_so(tmp_path):
         ({"ema": 0.8}, "ema"),
         ({"epochs": 7}, "epochs"),
         ({"optimiser": "sgd"}, "optimiser"),
-        ({"identity": "another model"}, "identity"),
+        ({"identity": "another model"}, "the model or what is trained"),
     ],
 )
 def test_another_training_is_refused(tmp_path, change, told):

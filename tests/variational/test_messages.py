@@ -94,6 +94,7 @@ ACTIONS = {
         {"z": np.zeros((1, 2))}, {"x": np.zeros((1, 3)), "c": [0.0]}
     ),
     "GD862, nothing to encode": lambda: nothing().encode(),
+    "GD862, nothing to reconstruct": lambda: nothing().reconstruct(),
     "GD862, no rows": lambda: model(OWN).fit({"x": [1.0, 2.0]}, **QUICK).generate(2),
     "GD862, absent": lambda: vae().decode({}, {"c": [0.0]}),
     "GD862, unknown": lambda: vae().decode({"zz": 1, "z": np.zeros((1, 2))}, {"c": [0.0]}),
@@ -182,6 +183,11 @@ help: fit the model first; then `fit.sample` draws from it
 """,
     "GD862, nothing to encode": """\
 nothing.gen:1:7: error[GD862]: this model has no latents to encode
+  1 | model Nothing
+    |       ^^^^^^^
+""",
+    "GD862, nothing to reconstruct": """\
+nothing.gen:1:7: error[GD862]: this model has no latents to reconstruct from
   1 | model Nothing
     |       ^^^^^^^
 """,

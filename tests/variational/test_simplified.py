@@ -65,7 +65,32 @@ def empty_permutation(x):
     return x.unsqueeze(0).permute(1, 0, 2).reshape(4, 3).permute(1, 0).sum(0)
 
 
-CASES = [prior, gradient, twice, noisy, in_place, reshaped, signs, other_type, empty_permutation]
+def clamped(x):
+    with torch.enable_grad():
+        y = x.clone().requires_grad_()
+        loss = (torch.clamp(y, -0.5, 0.5) * torch.zeros(3).add(1.0)).sum()
+        return torch.autograd.grad(loss, y)[0]
+
+
+def overwritten(x):
+    inside = x > -1.0
+    found = inside.to(x.dtype)
+    return inside.logical_and_(x < 1.0).to(x.dtype) + found
+
+
+CASES = [
+    clamped,
+    overwritten,
+    prior,
+    gradient,
+    twice,
+    noisy,
+    in_place,
+    reshaped,
+    signs,
+    other_type,
+    empty_permutation,
+]
 
 
 @pytest.mark.parametrize("step", CASES, ids=lambda f: f.__name__)
@@ -105,6 +130,20 @@ def test_what_is_written_in_place_is_not_shared():
     assert torch.equal(graph(torch.ones(4, 3)), torch.ones(4, 3))
 
 
+def test_the_gradient_of_clamp_writes_nothing_in_place():
+    graph = graph_of(clamped, torch.randn(4, 3))
+    assert aten.logical_and_.default in targets(graph)
+    simplify(graph)
+    assert aten.logical_and_.default not in targets(graph)
+    assert aten.add.Tensor not in targets(graph)  # of literal numbers: computed once
+
+
+def test_what_is_used_before_it_is_overwritten_stays():
+    graph = graph_of(overwritten, torch.randn(4, 3))
+    simplify(graph)
+    assert aten.logical_and_.default in targets(graph)
+
+
 def test_signs_are_taken_of_the_fewer_numbers():
     graph = graph_of(signs, torch.randn(4, 3))
     simplify(graph)
@@ -137,3 +176,36 @@ def test_draws_of_one_law_stay_two():
     graph = graph_of(step, torch.ones(4))
     simplify(graph)
     assert targets(graph).count(aten._standard_gamma.default) == 3
+
+
+def test_changes_of_shape_are_one_and_are_shared():
+    def step(x):
+        one = x.unsqueeze(2).permute(2, 0, 1).permute(1, 0, 2).reshape(2, 6)
+        other = x.unsqueeze(0).transpose(0, 1).permute(0, 2, 1).squeeze(2).reshape(2, 6)
+        return one.exp() + other.exp()
+
+    x = torch.randn(4, 3)
+    graph = graph_of(step, x)
+    expected = graph(x)
+    simplify(graph)
+    assert torch.equal(graph(x), expected)
+    assert targets(graph).count(aten.exp.default) <= 2
+    assert aten.unsqueeze.default not in targets(graph)
+
+
+def test_second_derivatives_of_silu_write_nowhere():
+    def step(x):
+        with torch.enable_grad():
+            held = x.detach().requires_grad_()
+            (first,) = torch.autograd.grad(
+                torch.nn.functional.silu(held).sum(), held, create_graph=True
+            )
+            return torch.autograd.grad(first.sum(), held)[0]
+
+    x = torch.randn(4, 3)
+    graph = graph_of(step, x)
+    expected = graph(x)
+    assert aten.sub_.Tensor in targets(graph)
+    simplify(graph)
+    assert aten.sub_.Tensor not in targets(graph)
+    assert torch.equal(graph(x), expected)

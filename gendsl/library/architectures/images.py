@@ -90,7 +90,8 @@ def _of_vector(
     pixels, rest = divmod(entries, channels)
     height = design.whole("height") if design.given("height") else math.isqrt(pixels)
     width = pixels // height if height else 0
-    if rest or height * width != pixels or not pixels:
+    oblong = width != height and not design.given("height")
+    if rest or height * width != pixels or not pixels or oblong:
         shape = f"image of {height} rows" if design.given("height") else "square image"
         shape += f" and {channels} channels" if channels > 1 else ""
         return f"`{port}` has {entries} entries, which are no {shape}: say `height` and `channels`"

@@ -98,6 +98,15 @@ def _irregular(items: Sequence[object], origin: str) -> DataError:
     other = next((at for at, n in enumerate(lengths) if n != lengths[0]), None)
     if other is None:
         return data_error("GD704", f"the lists in {origin} differ in length or in depth")
+    shapes = [np.shape(i) if hasattr(i, "__array__") else () for i in items]
+    widths = list(dict.fromkeys(s[1:] for s in shapes if len(s) > 1))
+    if len(widths) > 1:
+        first, last = (" by ".join(map(str, w)) for w in widths[:2])
+        at = next(n for n, s in enumerate(shapes) if s[1:] == widths[1])
+        message = (
+            f"the arrays in {origin} differ in width: [0] has {first} in a row, [{at}] {last}"
+        )
+        return data_error("GD704", message, "arrays may differ in length alone")
     if None in (lengths[0], lengths[other]):
         return data_error("GD704", f"{origin} mixes single values and lists")
     return data_error(

@@ -214,7 +214,8 @@ class _Binder:
                 values = self.members.encode(variable, entry)
             else:
                 values = entry.array  # whole numbers are checked as they are
-                if values.dtype.kind not in "iu":
+                interval = isinstance(variable.type.support, Interval)
+                if values.dtype.kind not in "iu" or not interval:
                     values = np.array(values, dtype=np.float64, order="C")
             if values is not None:
                 self._take(variable, entry, np.asarray(values))

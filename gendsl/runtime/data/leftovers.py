@@ -54,7 +54,7 @@ def tell_leftovers(model: Model, left: Leftovers, found: Findings) -> None:
         if entry.name in values:
             _tell_not_given(model.variable(entry.name), entry, found)
         elif entry.strict:
-            _tell_unknown(entry, known, found)
+            _tell_unknown(entry, known, values if left.absent else known, found)
         else:
             unused.setdefault(owner, []).append(entry.name)
     for owner, names in unused.items():
@@ -77,6 +77,9 @@ def _tell_absent(
     if close is not None:
         pair = f'{{"{variable.name}": "{close.name}"}}'
         remedy = f"did you mean {close.origin}? rename it, or pass columns={pair}"
+    elif variable.type.event and any(entry.rows is not None for entry, _ in left.given):
+        remedy = f"its entries may be columns, named in order: --column {variable.name}=a,b,c, in "
+        remedy += f'Python columns={{"{variable.name}": ["a", "b", "c"]}}'
     elif variable.role == "observed":
         remedy = "what is unknown is declared `latent`; `?` allows single values to be missing"
     found.error(
@@ -92,8 +95,8 @@ def _quoted(wanted: str | Sequence[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _tell_unknown(entry: Entry, known: Set[str], found: Findings) -> None:
-    close = nearest(entry.name, known)
+def _tell_unknown(entry: Entry, known: Set[str], meant: Set[str], found: Findings) -> None:
+    close = nearest(entry.name, meant)
     names = listed(f"`{name}`" for name in sorted(known))
     remedy = f"did you mean `{close}`?" if close else f"the model has {names}"
     found.error("GD711", f"{entry.origin} is not a name of the model", help=remedy)

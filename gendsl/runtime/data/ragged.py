@@ -57,12 +57,21 @@ def even_or_ragged(
             "GD704",
             f"the lists in {entry.origin} differ in length: [0] has {first}, [{other}] has "
             f"{entry.lengths[other]}",
-            help="give one long list, and beside it, for each value, the number of the list "
-            "it is in",
+            help=_remedy(model, name),
         )
         found.broken.add(name)
         del result[name]
     return result
+
+
+def _remedy(model: Model, name: str) -> str:
+    """What to do with lists of different lengths: of sequences each has its own."""
+    variable = next((v for v in model.variables if v.name == name), None)
+    if variable is not None and len(variable.axes) >= 2:
+        owner, along = variable.axes[:2]
+        if model.axis(along).kind == "sequence":
+            return f"sequences that differ in length are declared so: `sequence {along}[{owner}]`"
+    return "give one long list, and beside it, for each value, the number of the list it is in"
 
 
 def up_to_lengths(model: Model, arrays: Mapping[str, Entry], found: Findings) -> dict[str, Entry]:

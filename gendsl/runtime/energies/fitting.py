@@ -125,12 +125,10 @@ def _packed(task: Task) -> Tensor:
 class _Step:
     """The loss of a batch."""
 
-    def __init__(
-        self, task: Task, objective: Objective, parameters: Sequence[Tensor], size: int
-    ) -> None:
+    def __init__(self, task: Task, objective: Objective, parameters: Sequence[Tensor]) -> None:
         self.task, self.objective = task, objective
         self.memory: Memory = {}
-        self.recorder = Recorder(task.learned.nets, parameters, size)
+        self.recorder = Recorder(task.learned.nets, parameters)
 
     def __call__(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
         """The losses; what is remembered, such as chains, is replaced."""
@@ -257,7 +255,7 @@ def _trained(
     if isinstance(objective, Noise):
         parameters["log_z"] = objective.log_z
     trainable = Trainable(learned.nets, parameters)
-    step = _Step(task, objective, list(trainable.parameters.values()), size or rows.total)
+    step = _Step(task, objective, list(trainable.parameters.values()))
     options = training_options(
         plan,
         size,

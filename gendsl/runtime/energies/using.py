@@ -27,7 +27,7 @@ from gendsl.runtime.energies.samplers import (
 from gendsl.runtime.energies.steps import run_chains
 from gendsl.runtime.energies.task import Task
 
-__all__ = ["Constant", "annealed", "exact_constant", "log_weights", "samples"]
+__all__ = ["Constant", "Path", "annealed", "exact_constant", "log_weights", "samples"]
 
 BASE_ROOM = 0.05
 """Frequencies of base bits keep this distance from 0 and 1 (Salakhutdinov and Murray 2008)."""
@@ -115,7 +115,7 @@ def samples(
     return values
 
 
-class _Path:
+class Path:
     """Densities between a base of independent entries and the model, units summed out."""
 
     def __init__(self, task: Task, chains: int, options: Mapping[str, object]) -> None:
@@ -196,7 +196,7 @@ def annealed(
         steps: densities on the way.
         model_samples: values of visible variables that chains of the model left, to go back from.
     """
-    path = _Path(task, chains, options)
+    path = Path(task, chains, options)
     shares = np.linspace(0.0, 1.0, steps + 1).tolist()
     rows = 1 if task.rows.plate is None else chains
     units = sum(prod(task.shape(n, path.given)) for n in task.facts.units) // rows
@@ -204,6 +204,6 @@ def annealed(
     forward = anneal(path.tempered, path.move, path.draw(), shares, base)
     if model_samples is None:
         return forward, None
-    back = _Path(task, chains, options)
+    back = Path(task, chains, options)
     start = back.packed.pack(model_samples)
     return forward, anneal(back.tempered, back.move, start, shares, base, backward=True)

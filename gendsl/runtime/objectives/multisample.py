@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gendsl.runtime.objectives.gradients import mean_of_others, score_latents, scores
-from gendsl.runtime.objectives.schedules import START, Clock
+from gendsl.runtime.objectives.schedules import START, Clock, Weight, as_schedule
 from gendsl.runtime.objectives.sites import Gate, ObjectiveError, Sites
 from gendsl.runtime.objectives.terms import Memory, Outcome, bound_terms
 
@@ -51,8 +51,8 @@ def log_mean(x: Tensor) -> Tensor:
     return torch.logsumexp(x, 0) - math.log(x.shape[0])
 
 
-def importance(sites: Sites) -> Importance:
-    """The importance weights of particles.
+def importance(sites: Sites, weight: float = 1.0) -> Importance:
+    """The importance weights of particles, with log p - log q of latents times `weight`.
 
     Raises:
         ObjectiveError: rows are not independent given what is drawn once, and not all here.
@@ -66,7 +66,9 @@ def importance(sites: Sites) -> Importance:
     of_rows = zero.expand(sites.particles, sites.rows)
     of_all = zero.expand(1, 1)
     for site in sites:
-        gain = site.log_p if site.log_q is None or site.observed else site.log_p - site.log_q
+        gain = site.log_p
+        if site.log_q is not None and not site.observed:
+            gain = weight * (site.log_p - site.log_q)
         of_rows, of_all = (of_rows + gain, of_all) if site.local else (of_rows, of_all + gain)
     if of_all.shape[0] == 1:
         if sites.particles > 1:
@@ -92,14 +94,19 @@ class Iwae:
             by the score function with the baselines of VIMCO (Mnih and Rezende 2016); or "doubly",
             the doubly reparameterised gradient for the guide (Tucker et al. 2019), whose
             signal does not vanish against its noise as particles grow in number.
+        weight: of log p - log q of latents in the importance weights that are trained: a warm-up
+            from 0 to 1, as of the KL. What is reported is the bound itself.
     """
 
     particles: int = 5
     gradient: Literal["total", "doubly"] = "total"
+    weight: Weight = 1.0
 
     def __post_init__(self) -> None:
         if self.particles < 1:
             raise ValueError(f"there cannot be {self.particles} particles")
+        if self.gradient == "doubly" and self.weight != 1.0:
+            raise ValueError("the doubly reparameterised gradient is that of the bound itself")
 
     @property
     def title(self) -> str:
@@ -114,15 +121,17 @@ class Iwae:
         Raises:
             ObjectiveError: the sites do not allow this objective.
         """
-        del clock, memory
+        del memory
         _as_many(sites, self.particles)
         weights = importance(sites)
         if self.gradient == "doubly":
             value = _doubly(sites, weights)
-        else:
-            bound = log_mean(weights.log_w)
-            value = weights.per_row(bound + _vimco(sites, weights))
-        return _outcome(sites, value, value.detach(), self.title)
+            return _outcome(sites, value, value.detach(), self.title)
+        weight = as_schedule(self.weight)(clock)
+        trained = weights if weight == 1.0 else importance(sites, weight)
+        value = trained.per_row(log_mean(trained.log_w) + _vimco(sites, trained))
+        plain = weights.per_row(log_mean(weights.log_w)).detach()
+        return _outcome(sites, value, plain, self.title, changed=weight != 1.0)
 
 
 @dataclass(frozen=True)

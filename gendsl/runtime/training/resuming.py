@@ -26,6 +26,15 @@ SECONDS = 60.0
 """Between checkpoints at the ends of epochs, where steps do not say when."""
 
 
+IDENTITIES = {
+    "identity": "the model or what is trained",
+    "data": "the data",
+    "parameters": "the sizes of params and networks",
+    "extras": "what is kept beside params",
+}
+"""What messages call that which no option says."""
+
+
 class Keeper:
     """Writes checkpoints of a run, and begins with the newest one where that is asked for.
 
@@ -79,6 +88,7 @@ class Keeper:
         )
         if differ:
             message = f"the checkpoint in {self._folder} is of another training: it differs in "
+            differ = [IDENTITIES.get(key, key) for key in differ]
             help_text = "give the same model, data and options, or choose another folder"
             raise DataError([Diagnostic("GD854", message + ", ".join(differ), help=help_text)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import isfinite, prod
 
 import numpy as np
 
@@ -16,7 +16,35 @@ from gendsl.runtime.variational.causal_nets import entry_order
 from gendsl.runtime.variational.learning import Inference
 from gendsl.runtime.variational.using import batched, replicates
 
-__all__ = ["completed"]
+__all__ = ["completed", "sharpening"]
+
+
+def sharpening(
+    model: ir.Model, temperature: float | None, top_k: int | None, nucleus: float | None
+) -> Sharpening | None:
+    """How entries are drawn one after the other, where not from their own laws.
+
+    Raises:
+        DataError: GD892, an option is not legal, or not for this model.
+    """
+    if temperature is None and top_k is None and nucleus is None:
+        return None
+    why = None
+    if not any(is_autoregressive(v) for v in model.of_role("observed")):
+        why = "no variable of this model is drawn entry after entry"
+    elif temperature is not None and not (isfinite(temperature) and temperature > 0):
+        why = f"`temperature` is a number above 0, not {temperature!r}"
+    elif nucleus is not None and not 0 < nucleus <= 1:
+        why = f"`nucleus` is a probability above 0, not {nucleus!r}"
+    elif top_k is not None and (isinstance(top_k, bool) or not int(top_k) == top_k >= 1):
+        why = f"`top_k` is a whole number from 1 on, not {top_k!r}"
+    if why is not None:
+        raise DataError([Diagnostic("GD892", why, model.span)], model.source)
+    return Sharpening(
+        1.0 if temperature is None else float(temperature),
+        top_k,
+        1.0 if nucleus is None else float(nucleus),
+    )
 
 
 def completed(

@@ -115,6 +115,7 @@ def _facts(trained: Trained) -> dict[str, float | int | str]:
         "stopped": result.stopped,
         "weights": result.weights,
         "skipped_steps": result.skipped,
+        "steps_run": trained.how,
         "training_seconds": result.seconds,
     }
     guide = trained.plan.guide

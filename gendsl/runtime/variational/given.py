@@ -7,11 +7,50 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from gendsl.diagnostics import DataError, Diagnostic, nearest
+from gendsl.graph.build import build_graph, random_sources
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import references, variable_expressions
+from gendsl.runtime.data import BoundData
 from gendsl.runtime.data.checking import check_values
-from gendsl.runtime.data.entries import Entry, Findings
+from gendsl.runtime.data.entries import Entry, Findings, offenders, show
+from gendsl.runtime.rebasing import conditioned_on
+from gendsl.types import Index
 
-__all__ = ["numbers", "verify_latents", "verify_rows"]
+__all__ = ["conditions", "numbers", "verify_latents", "verify_rows"]
+
+
+def conditions(model: ir.Model, bound: BoundData, remedy: str) -> dict[str, np.ndarray]:
+    """The values of observed variables given which new rows are drawn.
+
+    Raises:
+        DataError: GD874, values are given that would not be used.
+    """
+    graph, uses = build_graph(model), conditioned_on(model)
+    given = [
+        v
+        for v in model.of_role("observed")
+        if v.name in bound.values and not np.all(bound.missing.get(v.name, False))
+    ]
+    known = {v.name for v in given}
+    unknown = {v.name for v in model.of_role("latent", "observed")} - known
+    steps = {a.name for a in model.axes if a.kind == "sequence"}
+    for variable in given:
+        name = variable.name
+        itself = {name} & set(references(*variable_expressions(variable)))
+        drawn = sorted(unknown & set(random_sources(graph, name)) | itself)
+        why = None
+        if name not in uses:
+            why = "nothing else depends on it"
+        elif drawn or steps & {*variable.axes}:
+            why = f"it depends on `{drawn[0]}`" if drawn else "it stands along a sequence"
+        elif np.any(bound.missing.get(name, False)):
+            why = "it is missing in some of them"
+        if why is not None:
+            message = f"`{name}` is given, but new rows would not be drawn given it: {why}"
+            raise DataError(
+                [Diagnostic("GD874", message, variable.span, help=remedy)], model.source
+            )
+    return {n: np.asarray(bound.values[n]) for n in known}
 
 
 def numbers(
@@ -71,22 +110,42 @@ def verify_latents(
             found.error("GD862", f"some values of `{name}` are NaN", variable)
         else:
             entry = Entry(name, values, f"the values of `{name}`")
+            _verify_index(variable, entry, sizes, found)
             check_values(variable, entry, values, np.ones((), dtype=bool), found)
     if found.errors:
         raise DataError(found.errors, model.source)
 
 
-def verify_rows(
-    model: ir.Model, plate: str | None, sizes: Mapping[str, int], rows: int | None
+def _verify_index(
+    variable: ir.Variable, entry: Entry, sizes: Mapping[str, int], found: Findings
 ) -> None:
-    """Refuse inputs that have another number of rows than is asked for.
+    """Tell of values that are no number of a category."""
+    support, values = variable.type.support, entry.array
+    if not isinstance(support, Index):
+        return
+    size = support.size.evaluate(dict(sizes))
+    bad = (values < 0) | (values >= size) | (values != np.floor(values))
+    if bad.any():
+        told = offenders(entry, variable.name, bad, lambda p: f"is {show(values[p].item())}")
+        message = f"`{variable.name}` must be {support}, here 0 to {size - 1}, but {told}"
+        found.error("GD740", message, variable)
+
+
+def verify_rows(
+    model: ir.Model,
+    plate: str | None,
+    sizes: Mapping[str, int],
+    rows: int | None,
+    given: Collection[str],
+) -> None:
+    """Refuse values `given` for rows that have another number of rows than is asked for.
 
     Raises:
         DataError: GD862.
     """
     if plate is None or rows is None:
         return
-    for variable in model.of_role("input"):
+    for variable in (model.variable(n) for n in given):
         if plate in variable.axes and sizes[plate] != rows:
             has = sizes[plate]
             message = f"`{variable.name}` has the size {has} along `{plate}`, not {rows}"

@@ -104,6 +104,7 @@ class Trained:
         batch_size: rows in a batch; None for all of them.
         note: a remark on defaults that were chosen.
         plan: what was carried out.
+        how: how steps were run, in words.
     """
 
     inference: Inference
@@ -112,6 +113,7 @@ class Trained:
     batch_size: int | None
     note: str
     plan: Plan
+    how: str
 
 
 def prepare(
@@ -194,7 +196,7 @@ def infer(
         if held is None:
             options = replace(options, watch=None)
         parameters = list(trainable.parameters.values())
-        step = _Step(inference, objective, model, parameters, size or rows.total)
+        step = _Step(inference, objective, model, parameters)
         extras = {"objective": MappingState(step.memory)}
         if held is None:
             result = train(step, trainable, rows.source(), options, extras=extras)
@@ -205,7 +207,7 @@ def infer(
             result = train(step, trainable, source, options, evaluate=score, extras=extras)
         if result.weights == "last":
             settle(objective, step.memory, learned)
-    return Trained(inference, result, objective, size, note, plan)
+    return Trained(inference, result, objective, size, note, plan, step.recorder.how)
 
 
 def identity_of(executable: Executable, plan: Plan) -> str:
@@ -236,11 +238,9 @@ def batch_size(model: ir.Model, plan: Plan, rows: Rows) -> tuple[int | None, str
 
 def _no_rows(model: ir.Model, plan: Plan, option: str) -> DataError:
     observed = {a for v in model.of_role("observed") for a in v.axes}
-    reasons = [
-        f"`{a.name}`: {obstacle(model, plan.guide, a.name)}"
-        for a in model.axes
-        if a.kind == "plate" and a.name in observed
-    ]
+    plates = [a.name for a in model.axes if a.kind == "plate" and a.name in observed]
+    found = {plate: obstacle(model, plan.guide, plate) for plate in plates}
+    reasons = [f"`{plate}`: {why or 'it has no members'}" for plate, why in found.items()]
     message = "the data cannot be taken in batches"
     message += f": {'; '.join(reasons)}" if reasons else ", since no plate has data"
     remedy = f"leave `{option}` out: every step then sees all of the data"
@@ -310,12 +310,11 @@ class _Step:
         objective: Objective,
         model: ir.Model,
         parameters: Sequence[Tensor],
-        size: int,
     ) -> None:
         self.inference, self.objective, self.model = inference, objective, model
         self.gated = isinstance(objective, Iwae) and objective.gradient == "doubly"
         self.memory: dict[str, Tensor] = {}
-        self.recorder = Recorder(inference.learned.nets, parameters, size)
+        self.recorder = Recorder(inference.learned.nets, parameters)
 
     def __call__(self, batch: Mapping[str, Tensor], state: StepState) -> Losses:
         """The losses; by a recording, unless weights change or there is something to remember."""

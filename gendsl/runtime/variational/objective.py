@@ -23,6 +23,7 @@ from gendsl.runtime.objectives import (
     Renyi,
     TotalCorrelation,
 )
+from gendsl.runtime.objectives.schedules import Weight
 from gendsl.runtime.variational.coherent import without_effect
 from gendsl.runtime.variational.quantised import with_codebooks
 from gendsl.runtime.variational.relaxing import Relaxation, relaxation
@@ -79,15 +80,21 @@ def relaxed(plan: Plan) -> dict[str, Relaxation]:
 
 def steady(objective: Objective, clock: Clock) -> bool:
     """Whether the weights of an objective stay as they are from now on."""
+    if isinstance(objective, Iwae):
+        return _settled(objective.weight, clock)
     if not isinstance(objective, Elbo):
         return True
     weights = [*objective.weights.values(), *(p.weight for p in objective.penalties)]
     if objective.free_bits is not None:
         weights.append(objective.free_bits.nats)
-    return all(
-        isinstance(w, int | float) or (isinstance(w, Ramp) and w(clock) == w.final)
-        for w in weights
-    )
+    return all(_settled(w, clock) for w in weights)
+
+
+def _settled(weight: Weight, clock: Clock) -> bool:
+    """Whether a weight stays as it is from now on."""
+    if isinstance(weight, Ramp):
+        return weight(clock) == weight.final
+    return isinstance(weight, int | float)
 
 
 def together(why: str, model: ir.Model) -> DataError:
@@ -115,21 +122,24 @@ def _objective(plan: Plan, model: ir.Model) -> Objective:
     if bound == "renyi":
         alpha = options["alpha"]
         return Renyi(ALPHA if alpha is None else float(cast(float, alpha)), count)
-    return Iwae(count, cast(Literal["total", "doubly"], gradient))
+    return Iwae(count, cast(Literal["total", "doubly"], gradient), _course(plan, 1.0))
+
+
+def _course(plan: Plan, final: float) -> float | Ramp | Cyclic:
+    """The weight of the KL, or of what stands for it, over the epochs."""
+    warmup, cycles = plan.options["kl_warmup"], plan.options["kl_cycles"]
+    if not warmup:
+        return final
+    length = float(cast(float, warmup))
+    if not cycles:
+        return Ramp(0.0, final, length)
+    return Cyclic(0.0, final, length / RISING, int(cast(int, cycles)), RISING, "epoch")
 
 
 def _elbo(plan: Plan, model: ir.Model, particles: int) -> Elbo:
     options = plan.options
     gradient = options["gradient"]
-    beta = float(cast(float, options["beta"]))
-    weight: float | Ramp | Cyclic = beta
-    warmup, cycles = options["kl_warmup"], options["kl_cycles"]
-    if warmup:
-        length = float(cast(float, warmup))
-        weight = Ramp(0.0, beta, length)
-        if cycles:
-            period = length / RISING
-            weight = Cyclic(0.0, beta, period, int(cast(int, cycles)), RISING, "epoch")
+    weight = _course(plan, float(cast(float, options["beta"])))
     bits = options["free_bits"]
     return Elbo(
         particles,

@@ -142,28 +142,46 @@ def _storage(tensor: Tensor) -> int:
 class Recorder:
     """Runs a step by a recording where that is worth it.
 
-    The first step of a training is run as it is: after it there is what the step remembers.
+    The first step of a training is run as it is: after it there is what the step remembers, and it
+    is known whether modules change their buffers as they go.
+
+    Attributes:
+        how: how steps are run, in words.
     """
 
-    def __init__(
-        self, nets: Mapping[str, nn.Module], parameters: Sequence[Tensor], size: int
-    ) -> None:
-        """Prepare to record batches of `size` rows."""
-        self.parameters, self.size = parameters, size
-        self.able, self.begun = recordable(nets), False
+    def __init__(self, nets: Mapping[str, nn.Module], parameters: Sequence[Tensor]) -> None:
+        """Prepare to record batches of as many rows as the first one."""
+        self.parameters, self.size = parameters, 0
         self.recorded: Recorded | None = None
+        self._able = recordable(nets)
+        self._buffers = [b for net in nets.values() for b in net.buffers()]
+        self.how = "run as they are"
 
     def __call__(
         self, step: Step, batch: Mapping[str, Tensor], state: StepState, memory: Memory
     ) -> Losses:
         """The losses of a batch; what is remembered is replaced."""
-        worth = self.able and state.rows == self.size and state.steps >= WORTH_RECORDING
-        if worth and self.begun and self.recorded is None:
+        if not self._able or state.steps < WORTH_RECORDING:
+            return step(batch, memory)
+        if not self.size:
+            return self._first(step, batch, state, memory)
+        if state.rows != self.size:
+            return step(batch, memory)
+        if self.recorded is None:
             try:
                 self.recorded = Recorded(step, batch, self.parameters, memory)
-            except (RuntimeError, TypeError, ValueError):
-                self.able = worth = False
-        if worth and self.recorded is not None:
-            return self.recorded(batch, memory)
-        self.begun = True
-        return step(batch, memory)
+            except Exception as error:  # noqa: BLE001  whatever the tracer cannot do
+                self._able, self.how = False, f"run as they are, since none was recorded: {error}"
+                return step(batch, memory)
+            self.how = "recorded as tensor operations"
+        return self.recorded(batch, memory)
+
+    def _first(
+        self, step: Step, batch: Mapping[str, Tensor], state: StepState, memory: Memory
+    ) -> Losses:
+        self.size = state.rows
+        before = [b.clone() for b in self._buffers]
+        losses = step(batch, memory)
+        changed = any(not torch.equal(a, b) for a, b in zip(before, self._buffers, strict=True))
+        self._able = not changed
+        return losses

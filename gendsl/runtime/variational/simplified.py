@@ -131,9 +131,11 @@ def _held(module: GraphModule, node: Node, value: Tensor, name: str) -> None:
 
 
 def _like(node: Node) -> Tensor:
-    """What stands for a tensor of which only shape and type matter."""
-    meta = node.meta["tensor_meta"]
-    return torch.empty(meta.shape, dtype=meta.dtype)
+    """What stands for a tensor of which only shape, layout, type and device matter."""
+    like = node.meta["val"]
+    return torch.empty_strided(
+        tuple(like.shape), like.stride(), dtype=like.dtype, device=like.device
+    )
 
 
 def _neutral(user: Node, node: Node, value: Tensor) -> bool:

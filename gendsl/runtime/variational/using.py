@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.ir import nodes as ir
 from gendsl.runtime.variational.learning import CHUNK, Inference
 from gendsl.runtime.variational.probabilities import (
@@ -51,19 +50,6 @@ def pieces(inference: Inference, size: int) -> Iterator[tuple[Mapping[str, Any],
         yield from inference.rows.chunks(size)
 
 
-def _encoded(inference: Inference, model: ir.Model, what: str) -> tuple[ir.Variable, ...]:
-    """The latents under the guide.
-
-    Raises:
-        DataError: GD862, there are none.
-    """
-    latents = tuple(inferred(inference, model))
-    if not latents:
-        message = f"this model has no latents to {what}"
-        raise DataError([Diagnostic("GD862", message, model.span)], model.source)
-    return latents
-
-
 def codes(
     inference: Inference, model: ir.Model, sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
@@ -71,7 +57,7 @@ def codes(
 
     Of discrete ones the most probable value, and the probabilities.
     """
-    latents = _encoded(inference, model, "encode")
+    latents = inferred(inference, model)
     parts: dict[str, list[np.ndarray]] = {}
     for given, _ in pieces(inference, _at_a_time(inference)):
         for name, moment in _laid_out(inference, given).items():
@@ -139,7 +125,7 @@ def reconstructed(
     inference: Inference, model: ir.Model, sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
     """The means of the observed variables at the guide's means, a few rows at a time."""
-    encoded = _encoded(inference, model, "reconstruct from")
+    encoded = inferred(inference, model)
     plate, parts = inference.rows.plate, list[dict[str, np.ndarray]]()
     for given, count in pieces(inference, _at_a_time(inference)):
         own = sizes if plate is None else {**sizes, plate: count}

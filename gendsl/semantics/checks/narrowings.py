@@ -47,10 +47,11 @@ def _check_equation(variable: ir.Variable, dist: ir.Distribution, report: Report
     why = "cannot be computed here, and depends on its parameters"
     if isinstance(declared, Structured) and declared.kind in NULL_SETS:
         why, remedy = NULL_SETS[declared.kind]
+    law = "a distribution pushed through `|>`" if dist.name == "Pipe" else dist.name
     report.error(
         "GD405",
         f"`{variable.name}` is narrowed to {declared}, and the probability of that under "
-        f"{dist.name} {why}",
+        f"{law} {why}",
         dist.span,
         labels=(Label(variable.span, "the narrower type is declared here"),),
         help=remedy,
