@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-energy bench-flow bench-mcmc bench-train clean
+.PHONY: help demo test test-slow test-posteriors test-examples test-calibration test-coverage check format docs gallery bench-energy bench-flow bench-mcmc bench-tabular bench-train clean
 
 # One thread per process: tests run in parallel, and sums keep their order.
 export OMP_NUM_THREADS := 1
@@ -82,8 +82,11 @@ bench-mcmc: $(STAMP) $(PEERS_STAMP) ## effective draws a second beside PyStan, n
 bench-energy: $(STAMP) ## training steps of energies beside hand-written torch
 	$(BIN)/python benchmarks/energy/run.py $(ARGS)
 
-bench-flow: $(STAMP) ## steps and draws of flows beside Zuko
+bench-flow: $(STAMP) ## steps and draws of flows beside Zuko, of a masked network beside torch
 	$(BIN)/python benchmarks/flow/run.py $(ARGS)
+
+bench-tabular: $(STAMP) ## densities of scikit-learn's tables beside Gaussians, mixtures and Zuko
+	$(BIN)/python benchmarks/flow/tabular.py $(ARGS)
 
 bench-train: $(STAMP) ## rows per second of a trained autoencoder beside hand-written torch and Pyro
 	$(BIN)/python benchmarks/train/run.py $(ARGS)

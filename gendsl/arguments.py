@@ -28,6 +28,7 @@ LIMITS = {
     "length": (1, 10**9),
     "particles": (1, 10**7),
     "steps": (2, 10**6),
+    "anneal": (1, 10**6),
     "sweeps": (1, 10**6),
     "seed": (0, MAX_SEED),
     "cores": (1, MAX_CORES),

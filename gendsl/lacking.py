@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gendsl.inference.plan import Plan
+from gendsl.compiler import Compiled
 
 __all__ = ["LEARNED", "Lacking"]
 
@@ -24,6 +24,12 @@ LEARNED: Mapping[str, tuple[str, str]] = {
 }
 """What fits that learn by steps have beside others: what it is, and what other fits have."""
 
+EXACT: Mapping[str, str] = {
+    "complete": "the ends of rows, drawn given what is there",
+    "log_prob": "exact log densities of rows",
+}
+"""What fits without latents have beside others."""
+
 
 class Lacking:
     """Says of what is not there which fits have it."""
@@ -34,10 +40,17 @@ class Lacking:
         Raises:
             AttributeError: always.
         """
-        compiled = self.__dict__.get("compiled")
+        compiled: Compiled | None = self.__dict__.get("compiled")
+        if name in EXACT and compiled is not None:
+            plan, other = compiled.plan, "score" if hasattr(self, "score") else "evaluate"
+            raise AttributeError(
+                f"a fit by `{plan.method}` has no `{name}` ({EXACT[name]}): fits of networks by "
+                f"`mle`, where nothing is latent, have it; this one has `fit.{other}(data)`",
+                name=name,
+            )
         if name not in LEARNED or compiled is None:
             raise AttributeError(f"a fit has no `{name}`", name=name, obj=self)
-        plan: Plan = compiled.plan
+        plan = compiled.plan
         what, instead = LEARNED[name]
         raise AttributeError(
             f"a fit by `{plan.method}` has no `{name}` ({what}): fits that learn by steps have "

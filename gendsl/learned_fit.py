@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from gendsl.arguments import verify_numbers, whole
 from gendsl.coded_fit import CodedFit
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.fit import PREDICTIVE_DRAWS
+from gendsl.inspection.figure import write_figure
 from gendsl.inspection.learning_plots import as_images, plot_codes, plot_images, plot_training
 from gendsl.ir import nodes as ir
 from gendsl.runtime.data import BoundData
@@ -30,11 +32,18 @@ from gendsl.runtime.variational.using import (
     first_rows,
     guide_draws,
 )
+from gendsl.semantics.supports import is_discrete
 
-__all__ = ["OF_LEARNING", "LearnedFit", "Score"]
+__all__ = ["OF_LEARNING", "UNSUITED", "LearnedFit", "Score"]
+
+OF_ANY = ("trace", "rank", "forest", "predictive")
+"""The plots of all fits."""
 
 OF_LEARNING = ("training", "samples", "reconstructions", "interpolation", "latents")
 """The plots of learned fits that others have not."""
+
+UNSUITED = ("GD710", "GD829", "GD833", "GD862", "GD870", "GD871", "GD872")
+"""Why a learned fit may have no picture of a kind."""
 
 REMARK = "Below each row the means that its code, the guide's mean, is decoded to."
 
@@ -146,10 +155,16 @@ class LearnedFit(CodedFit):
         Raises:
             DataError: GD816, no plot is called so; GD871, values are no pictures.
         """
-        if kind not in OF_LEARNING:
+        if kind not in (*OF_ANY, *OF_LEARNING):
+            listed = ", ".join((*OF_ANY, *OF_LEARNING))
+            remedy = f"the plots are {listed}; `fit.save_plots(folder)` writes all that suit"
+            raise DataError([Diagnostic("GD816", f"no plot is called {kind!r}", help=remedy)])
+        if kind in OF_ANY:
             return super().plot(kind, var_names)
         if kind == "training":
             return plot_training(self.tree)
+        if kind != "samples":
+            self._verify_coded("show")
         names = [var_names] if isinstance(var_names, str) else list(var_names or [])
         if kind == "latents":
             return self._plot_latents(names, data, label)
@@ -188,7 +203,7 @@ class LearnedFit(CodedFit):
     def _plot_latents(
         self, names: list[str], data: object, label: str | Sequence[object] | np.ndarray | None
     ) -> Figure:
-        name = names[0] if names else self._latents(of_rows=True)[0]
+        name = names[0] if names else self._plane()
         values = np.moveaxis(self.encode(data)[name].to_numpy(), self._place(name), 0)
         called = label if isinstance(label, str) else ""
         if isinstance(label, str):
@@ -199,6 +214,35 @@ class LearnedFit(CodedFit):
             label = known[label]
         labels = None if label is None else np.asarray(label)
         return plot_codes(name, values.reshape(len(values), -1), labels, called)
+
+    def _plane(self) -> str:
+        """The first latent of rows whose code is two numbers or more.
+
+        Raises:
+            DataError: GD871, there is none.
+        """
+        model, sizes = self.compiled.checked.ir, dict(self.data.sizes)
+        own = [model.variable(n) for n in self._latents(of_rows=True)]
+        for variable in own:
+            numbers = [sizes[a] for a in variable.axes if a != self._rows_of]
+            numbers += [s.evaluate(sizes) for s in variable.type.event]
+            if prod(numbers) > 1 and not is_discrete(variable.type.support):
+                return variable.name
+        listed = ", ".join(f"`{v.name}`" for v in own)
+        message = "no code of rows is two numbers or more, as a scatter plot needs"
+        remedy = f"the latents of rows are {listed}" if own else None
+        raise DataError([Diagnostic("GD871", message, help=remedy)])
+
+    def save_plots(self, folder: str | Path) -> list[Path]:
+        """Write every plot that suits the fit as PNG files, those of learned fits included."""
+        written = super().save_plots(folder)
+        for kind in OF_LEARNING:
+            try:
+                written.append(write_figure(self.plot(kind), Path(folder) / f"{kind}.png"))
+            except DataError as error:
+                if error.diagnostics[0].code not in UNSUITED:
+                    raise
+        return written
 
     @property
     def params(self) -> dict[str, np.ndarray]:

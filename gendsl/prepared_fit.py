@@ -14,7 +14,7 @@ import xarray as xr
 from gendsl.arguments import whole
 from gendsl.diagnostics import DataError, Diagnostic
 from gendsl.fit import Fit
-from gendsl.ir.traversal import references, variable_expressions
+from gendsl.ir.traversal import is_autoregressive, references, variable_expressions
 from gendsl.runtime.backend import resolve_device, resolve_dtype, tensors
 from gendsl.runtime.data import BoundData
 from gendsl.runtime.data.absent import with_absent
@@ -133,6 +133,8 @@ class Prepared(Fit):
             return
         model = self.compiled.checked.ir
         able = [n for n in ("log_prob", "generate", "complete") if hasattr(type(self), n)]
+        if not any(is_autoregressive(v) for v in model.of_role("observed")):
+            able = [n for n in able if n != "complete"]
         remedy = f"this fit has {', '.join(f'`fit.{n}`' for n in able)}"
         message = f"this model has no latents to {what}"
         raise DataError([Diagnostic("GD862", message, model.span, help=remedy)], model.source)
@@ -140,8 +142,10 @@ class Prepared(Fit):
     def _instead(self) -> str:
         """What uses given values of observed variables."""
         if self._all_latents():
-            return "`fit.reconstruct` and `fit.impute` use them; leave them out for new rows"
-        return "`fit.log_prob` scores rows, and `fit.complete` draws their ends; leave it out"
+            return "`fit.reconstruct` and `fit.impute` use it; leave it out for new rows"
+        able = any(is_autoregressive(v) for v in self.compiled.checked.ir.of_role("observed"))
+        more = ", `fit.complete` draws their ends" if able else ""
+        return f"`fit.log_prob` scores rows{more}; leave it out for new rows"
 
     def _verify_kept(self, needed: frozenset[str]) -> None:
         """Refuse to use rows that were read in batches and are no longer there.

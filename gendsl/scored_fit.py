@@ -126,26 +126,39 @@ class ScoredFit(Prepared):
             DataError: the data do not fit the model; GD873, no rows were held out.
         """
         bound = self._but_for_gaps(data, columns, self._observed())
-        return self._scored(bound, particles, seed, self._part(data, rows))
+        return self._scored(bound, particles, seed, self._part(data, rows, bound))
 
-    def _part(self, data: object, which: str) -> tuple[np.ndarray | None, str]:
+    def _part(self, data: object, which: str, bound: BoundData) -> tuple[np.ndarray | None, str]:
         """The rows of the fit that are meant, and what to say of them."""
         if which == "all" and data is not None:
             return None, ""
         if which not in ROWS:
             message = f"there are no rows {which!r}"
             raise DataError([Diagnostic("GD873", message, help=f"ask for {', '.join(ROWS)}")])
-        with self._ready(self.data) as inference:
+        if data is not None:
+            self._verify_again(bound)
+        with self._ready(bound) as inference:
             held = held_out(self.compiled.plan, inference.rows, self.settings.seed)
         if which == "all":
             return None, "" if held is None else f"{len(held[1])} of them held out"
-        if data is not None:
-            message = "which rows were held out is known of the data of the fit only"
-            raise DataError([Diagnostic("GD873", message, help="leave `data` out")])
         if held is None:
             message = "no rows of this fit were held out"
             raise DataError([Diagnostic("GD873", message, help="fit with `held_out=0.1`")])
         return held[which == "held_out"], f"those {which.replace('_', ' ')}"
+
+    def _verify_again(self, bound: BoundData) -> None:
+        """Whether data can be those of the fit, given again because it does not hold them.
+
+        Raises:
+            DataError: GD873.
+        """
+        attrs = self.tree.attrs
+        kept = self._observed() <= set(self.data.values)
+        if not kept and bound.sizes.get(attrs.get("rows_of", "")) == attrs.get("rows"):
+            return
+        message = "which rows were held out is known of the data of the fit only"
+        remedy = "leave `data` out" if kept else f"the fit had {attrs.get('rows')} rows"
+        raise DataError([Diagnostic("GD873", message, help=remedy)])
 
     def _scored(
         self,

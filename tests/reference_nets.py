@@ -144,7 +144,9 @@ class FixedFlow(nn.Module):
         self.matrices = [torch.as_tensor(m) for m in _flow_weights(flow, sizes)]
 
     def forward(self, *contexts: Tensor) -> Transform:
-        flat = [c.flatten(-r) if r else c[..., None] for c, r in zip(contexts, self.ranks, strict=True)]
+        flat = [
+            c.flatten(-r) if r else c[..., None] for c, r in zip(contexts, self.ranks, strict=True)
+        ]
         batch = torch.broadcast_shapes(*(f.shape[:-1] for f in flat))
         wide = [f.to(torch.float64).expand(*batch, f.shape[-1]) for f in flat]
         context = torch.cat([torch.ones(*batch, 1), *wide], -1)

@@ -131,14 +131,13 @@ def _picture(
     try:
         return _learned(run, kind, arguments) if kind in OF_LEARNING else _result(run, kind)
     except DataError as error:
+        from gendsl.learned_fit import UNSUITED
+
         if only or error.diagnostics[0].code not in ("GD812", "GD814", *UNSUITED):
             raise
-        say(f"no {kind}.png: {error.diagnostics[0].message}")
+        if kind in OF_LEARNING:
+            say(f"no {kind}.png: {error.diagnostics[0].message}")
         return None
-
-
-UNSUITED = ("GD829", "GD833", "GD862", "GD870", "GD871", "GD872")
-"""Why a learned model may have no picture of a kind."""
 
 
 def _learned(run: SavedRun, kind: str, arguments: argparse.Namespace) -> bytes:

@@ -169,7 +169,7 @@ def _literal(model: ir.Model, size: Size) -> int | None:
 def _rough(model: ir.Model, nets: tuple[str, ...]) -> str:
     for name in nets:
         net = model.net(name)
-        spec = ARCHITECTURES.get(net.architecture)
+        spec = ARCHITECTURES.get(net.architecture or "")
         if spec is None:
             continue
         defaults = {o.name: o.default for o in spec.options}

@@ -187,10 +187,10 @@ def test_annealing_gives_modes_the_weights_that_langevin_misses():
     fit = gendsl.compile(MODES).fit(
         {"x": x}, infer="noise_contrastive", seed=1, progress=False, epochs=1, learning_rate=1e-6
     )
-    plain = float((fit.generate(1000, sweeps=300, step=0.01, seed=3).x > 0).mean())
+    plain = float((fit.generate(500, sweeps=100, step=0.01, seed=3).x > 0).mean())
     assert abs(plain - 0.5) < 0.1  # the share of the noise that is nearer
-    drawn = fit.generate(2000, anneal=300, step=0.05, seed=4).x.to_numpy()
+    drawn = fit.generate(1000, anneal=100, step=0.1, seed=4).x.to_numpy()
     upper = drawn[drawn > 0]
-    assert abs(len(upper) / 2000 - 0.8) < 0.06
+    assert abs(len(upper) / 1000 - 0.8) < 0.06
     assert abs(upper.mean() - 3) < 0.05
     assert abs(upper.std() - 0.25) < 0.03

@@ -43,7 +43,10 @@ def test_a_bound_that_uses_a_missing_covariate_makes_it_an_unknown():
     observe c[n]: positive? ~ HalfNormal(1)
     observe y[n]: real(-10, c) ~ Normal(m, 1)
     """
-    assert "`c` integrated out" in refused(text)
+    plan = gendsl.compile(text).compiled.plan
+    assert plan.method == "svi"
+    assert [v.name for v in plan.guide.model.of_role("latent")] == ["c"]
+    assert "`c` integrated out" in refused(text + "infer mle")
 
 
 def test_an_undirected_discrete_model_is_not_called_exact():

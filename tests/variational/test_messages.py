@@ -185,11 +185,13 @@ help: fit the model first; then `fit.sample` draws from it
 nothing.gen:1:7: error[GD862]: this model has no latents to encode
   1 | model Nothing
     |       ^^^^^^^
+help: this fit has `fit.generate`
 """,
     "GD862, nothing to reconstruct": """\
 nothing.gen:1:7: error[GD862]: this model has no latents to reconstruct from
   1 | model Nothing
     |       ^^^^^^^
+help: this fit has `fit.generate`
 """,
     "GD862, no rows": """\
 own.gen:1:7: error[GD862]: no plate has rows that could be generated

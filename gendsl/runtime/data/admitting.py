@@ -73,9 +73,14 @@ class _Numbered(Rows):
     numbers: Array | None = None
 
     def place(self, row: int) -> str:
-        """``row 3``: rows count from 1."""
+        """``row 2``: rows count from 0, as in memory."""
         number = row if self.numbers is None else int(self.numbers[row])
-        return f"{self.word} {number + 1}"
+        return f"{self.word} {number}"
+
+    @property
+    def first(self) -> str:
+        """What they count from."""
+        return " (counted from 0)"
 
 
 @dataclass(frozen=True)

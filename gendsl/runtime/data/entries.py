@@ -51,6 +51,11 @@ class Rows:
         line = "" if self.lines is None else f" (line {int(self.lines[row])})"
         return f"{self.word} {row + 1}{line}"
 
+    @property
+    def first(self) -> str:
+        """What they count from, where no line says that."""
+        return "" if self.lines is not None else " (counted from 1)"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
@@ -136,7 +141,7 @@ def offenders(
     more = f" and {len(positions) - SHOWN} more" if len(positions) > SHOWN else ""
     first = "" if bad.ndim == 0 else " (counted from 0)"
     if entry.rows is not None:
-        first = "" if entry.rows.lines is not None else " (counted from 1)"
+        first = entry.rows.first
     return ", ".join(told) + more + first
 
 

@@ -119,4 +119,5 @@ def _normal_constant(task: Task, given: Mapping[str, Any]) -> Tensor:
     half = torch.linalg.solve_triangular(factor, flat[..., None], upper=False)[..., 0]
     log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
     constant = 0.5 * flat.shape[-1] * torch.log(torch.tensor(2 * torch.pi))
-    return value + 0.5 * (half**2).sum(-1) - 0.5 * log_det + constant
+    found: Tensor = value + 0.5 * (half**2).sum(-1) - 0.5 * log_det + constant
+    return found

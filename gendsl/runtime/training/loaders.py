@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -113,9 +113,36 @@ class DatasetSource:
             order = batching.generator(epoch).permutation(order)
         for number in range(start, batching.count(self._total)):
             chosen = order[number * rows : (number + 1) * rows]
-            items = [self._dataset[i] for i in chosen.tolist()]
-            named = _named(default_collate(items), self._names)
+            named = _named(_collated(self._dataset, chosen.tolist()), self._names)
             yield as_batch(_admitted(named, chosen, self._admit), self._dtype, self._device)
+
+
+def _collated(dataset: Dataset[Any], chosen: list[int]) -> object:
+    """Items put together.
+
+    Raises:
+        DataError: GD852, one cannot be had, or is not like the others; its number is told.
+    """
+    items: list[object] = []
+    for number in chosen:
+        try:
+            items.append(dataset[number])
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            message = f"item {number} of the data set (counted from 0) cannot be had: {why}"
+            raise refuse_source(message) from error
+    try:
+        return default_collate(items)
+    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+        first = chosen[0]
+        for number, item in zip(chosen[1:], items[1:], strict=True):
+            try:
+                default_collate([items[0], item])
+            except (RuntimeError, TypeError, KeyError, ValueError):
+                message = f"item {number} of the data set (counted from 0) is not like item {first}"
+                remedy = "all items have the same parts, shapes and types of numbers"
+                raise refuse_source(message, remedy) from error
+        raise refuse_source(f"items cannot be put together: {error}") from error
 
 
 def _admitted(
@@ -189,9 +216,14 @@ class LoaderSource:
         stream = _Stream(seed)
         with stream.current():
             batches = islice(iter(self._loader), start, None)
-        while True:
-            with stream.current():
-                batch = next(batches, None)
+        for number in count(start):
+            try:
+                with stream.current():
+                    batch = next(batches, None)
+            except Exception as error:  # of the data set, of what collates, or of a worker
+                why = f"{type(error).__name__}: {error}"
+                message = f"batch {number} of the loader (counted from 0) cannot be had: {why}"
+                raise refuse_source(message) from error
             if batch is None:
                 return
             named = _admitted(_named(batch, self._names), None, self._admit)

@@ -75,6 +75,11 @@ class Keeper:
             raise refuse(
                 "GD803", f"the checkpoint in {self._folder} is damaged: {error}"
             ) from error
+        if self._run.epoch > self._options.epochs:
+            done, asked = self._run.epoch, self._options.epochs
+            message = f"the checkpoint in {self._folder} is of a training that has gone {done} "
+            message += f"epochs, more than the {asked} that are asked for"
+            raise refuse("GD854", message, f"ask for {done} epochs or more, or for another folder")
         if self._run.stopped == "interrupted" or (
             self._run.stopped == "epochs" and self._run.epoch < self._options.epochs
         ):

@@ -81,6 +81,7 @@ def aggregated(
         if not site.local:
             continue
         try:
+            _verify_even(inference, model, site, given)
             kl[site.name], information[site.name] = _divergence(sites, site)
             mmd[site.name] = _mmd(sites, site)
         except ObjectiveError as error:
@@ -92,6 +93,26 @@ def aggregated(
         if s.local and any(v.name == s.name for v in model.of_role("latent"))
     }
     return draws, count, (kl, information, mmd, refused)
+
+
+def _verify_even(
+    inference: Inference, model: ir.Model, site: Site, given: Mapping[str, object]
+) -> None:
+    """Refuse latents along sequences whose lengths differ.
+
+    Raises:
+        ObjectiveError: the guide's law of a row has no density at the latents of another.
+    """
+    arguments = dict(inference.light.program.inputs)
+    axes = model.variable(site.name.partition("[")[0]).axes
+    for axis in (a for a in model.axes if a.lengths is not None and a.name in axes):
+        lengths = given.get(arguments[str(axis.lengths)])
+        if torch.is_tensor(lengths) and bool((lengths != lengths.flatten()[0]).any()):
+            raise ObjectiveError(
+                f"{site.name} has as many values as `{axis.name}` has steps, which differ between "
+                "rows: the guide's law for one row has no density at the values of another; rows "
+                "of the same length have one"
+            )
 
 
 def _divergence(sites: Sites, site: Site) -> tuple[Estimate, Estimate]:

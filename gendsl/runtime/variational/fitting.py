@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
 import numpy as np
@@ -17,6 +17,7 @@ from gendsl.runtime.posterior import complete
 from gendsl.runtime.results import ESTIMATE
 from gendsl.runtime.variational.causal_nets import verify_orders
 from gendsl.runtime.variational.flowing import flow_facts
+from gendsl.runtime.variational.informing import information_facts
 from gendsl.runtime.variational.learned import Learned, built_nets
 from gendsl.runtime.variational.learning import Inference, Trained, infer, unvalidated
 from gendsl.runtime.variational.likelihood import likelihood_facts, likelihood_history
@@ -75,7 +76,9 @@ def fit_variationally(setting: Setting) -> Outcome:
         groups, left_out = _groups(setting, trained.inference)
         with unvalidated():
             attrs |= pareto_facts(trained.inference)
-    notes = [trained.note, *remarks(learned.nets), _left_out(trained, left_out)]
+            sizes = setting.executable.sizes
+            attrs |= information_facts(trained.inference, plan, model, sizes)
+    notes = [trained.note, *remarks(learned.nets), _left_out(trained, left_out), _cold(trained)]
     if any(notes):
         attrs["note"] = "; ".join(filter(None, notes))
     kind, history = "variational", _history(trained)
@@ -83,6 +86,17 @@ def fit_variationally(setting: Setting) -> Outcome:
         kind, history = "point", likelihood_history(history)
         attrs = likelihood_facts(attrs, trained, model)
     return Outcome(kind, groups, {}, attrs, learned=learned, history=history or None)
+
+
+def _cold(trained: Trained) -> str:
+    """What is said of a warm-up that the training did not get to the end of."""
+    warmup, epochs = trained.plan.options.get("kl_warmup"), trained.result.epochs
+    if not warmup or float(warmup) <= epochs:
+        return ""
+    return (
+        f"`kl_warmup` is {warmup} epochs, but the training had {epochs}, so that the KL never had "
+        "its whole weight"
+    )
 
 
 def _left_out(trained: Trained, names: list[str]) -> str:
@@ -135,15 +149,17 @@ def _facts(trained: Trained) -> dict[str, float | int | str]:
 def _bound(inference: Inference) -> dict[str, float | int | str]:
     """The evidence lower bound at the end, in nats, per row."""
     rows = inference.rows
-    draws: list[Draw] = []
-    size = rows.at_a_time(BOUND_PARTICLES * inference.light.times)
-    for arguments, count in rows.chunks(size, BOUND_ROWS):
 
-        def draw(particles: int, given: object = arguments, count: int = count) -> object:
-            return inference.light.sites(given, particles, count, rows.total)  # type: ignore[arg-type]
+    def draws() -> Iterator[Draw]:
+        size = rows.at_a_time(BOUND_PARTICLES * inference.light.times)
+        for arguments, count in rows.chunks(size, BOUND_ROWS):
 
-        draws.append(draw)  # type: ignore[arg-type]
-    found = evaluate(draws, BOUND_PARTICLES, BOUND_PARTICLES)
+            def draw(particles: int, given: object = arguments, count: int = count) -> object:
+                return inference.light.sites(given, particles, count, rows.total)  # type: ignore[arg-type]
+
+            yield draw  # type: ignore[misc]
+
+    found = evaluate(draws(), BOUND_PARTICLES, BOUND_PARTICLES)
     facts: dict[str, float | int | str] = {
         "elbo": found.elbo.mean,
         "elbo_rows": found.elbo.rows,

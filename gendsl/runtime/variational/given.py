@@ -43,8 +43,9 @@ def conditions(model: ir.Model, bound: BoundData, remedy: str) -> dict[str, np.n
             why = "nothing else depends on it"
         elif drawn or steps & {*variable.axes}:
             why = f"it depends on `{drawn[0]}`" if drawn else "it stands along a sequence"
+            why = "its entries depend on one another" if drawn == [name] else why
         elif np.any(bound.missing.get(name, False)):
-            why = "it is missing in some of them"
+            why, remedy = "it is missing in some of them", "give a value for each of them, or none"
         if why is not None:
             message = f"`{name}` is given, but new rows would not be drawn given it: {why}"
             raise DataError(

@@ -51,7 +51,8 @@ def judge_variational(attrs: Mapping[Any, Any]) -> Verdict:
     Args:
         attrs: the facts of the fit: ``elbo``, ``elbo_rows``, the course of the bound and the
             Pareto k of the guide (`gendsl.runtime.variational.quality`), ``stopped``,
-            ``skipped_steps``, and of each latent ``units``, ``active`` and ``elbo kl.``.
+            ``skipped_steps``, and of each latent ``units``, ``active`` and ``elbo kl.``, or
+            ``information`` (`gendsl.runtime.variational.informing`).
     """
     bound, word = float(attrs.get("elbo", float("nan"))), _word(attrs)
     findings = []
@@ -263,6 +264,13 @@ def _codes(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
 def _collapsed(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
     """Latents that the model does not use, and units of latents."""
     for key in map(str, attrs):
+        name = key.removeprefix("information ")
+        if name != key and float(attrs[key]) < COLLAPSED and _rows(attrs) > 1:
+            yield Finding(
+                "caution",
+                f"The posterior of `{name}` has collapsed: it is the same for all rows, so "
+                f"`{name}` says nothing of them. Another `seed`, or a weaker decoder, may help.",
+            )
         name = key.removeprefix("units ")
         if name == key or f"active {name}" not in attrs:
             continue

@@ -166,14 +166,17 @@ class Rows:
         if self.plate is None:
             yield self.arguments(self.arrays, self.total), self.total
             return
-        arrays, total = dict(self.arrays), self.total
-        total = len(next(iter(arrays.values()))) if arrays else total
+        total = len(next(iter(self.arrays.values()))) if self.arrays else self.total
+        chosen = None
         if most is not None and most < total:
             chosen, total = torch.linspace(0, total - 1, most).round().long(), most
-            arrays = {n: t[chosen.to(t.device)] for n, t in arrays.items()}
         for start in range(0, total, size):
             stop = min(total, start + size)
-            part = {n: t[start:stop] for n, t in arrays.items()}
+            span = slice(start, stop)
+            part = {
+                n: t[span] if chosen is None else t[chosen[span].to(t.device)]
+                for n, t in self.arrays.items()
+            }
             yield self.arguments(part, stop - start), stop - start
 
     def at_a_time(self, particles: int) -> int:
