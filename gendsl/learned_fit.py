@@ -119,8 +119,10 @@ class LearnedFit(CodedFit):
         """
         self._verify_coded("average over rows")
         bound = self._given(data, columns, self._observed())
+        model, guide = self.compiled.checked.ir, self.compiled.plan.guide
         with self._ready(bound, seed) as inference:
-            values, rows, numbers_found = aggregated(inference, self.compiled.checked.ir)
+            found = aggregated(inference, model, None if guide is None else guide.model)
+        values, rows, numbers_found = found
         sizes = {**bound.sizes, str(self._rows_of): rows}
         labels = {a: v for a, v in bound.labels.items() if len(v) == sizes[a]}
         draws = self._dataset(values, BoundData(sizes, {}, {}, labels, ()))

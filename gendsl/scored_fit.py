@@ -11,9 +11,9 @@ import xarray as xr
 
 from gendsl.arguments import whole
 from gendsl.diagnostics import DataError, Diagnostic
+from gendsl.ir.traversal import is_autoregressive
 from gendsl.prepared_fit import Prepared
 from gendsl.runtime.data import BoundData
-from gendsl.ir.traversal import is_autoregressive
 from gendsl.runtime.evaluation import Evaluation
 from gendsl.runtime.labelling import up_to_ends
 from gendsl.runtime.rebasing import conditioned_on

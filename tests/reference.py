@@ -2,8 +2,8 @@
 
 It knows no torch, no rewriting and no emission: `log_density` follows the language charter
 one construct at a time, slowly. Values are arrays in natural layout: a variable's axes in
-declared order, then its event axes. What lies beyond the end of a ragged sequence is NaN: it has no
-density, and nothing may depend on it.
+declared order, then its event axes. What lies beyond the end of a ragged sequence is NaN: it has
+no density, and nothing may depend on it.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _scope(model: ir.Model, sizes: Mapping[str, int], values: Values) -> Scope:
 
 
 def _there(variable: ir.Variable, scope: Scope) -> np.ndarray:
-    """Which members of ragged sequences there are; size 1 along other axes, event axes included."""
+    """Which steps of ragged sequences there are; size 1 along all other axes, events included."""
     there = np.ones([1] * (len(variable.axes) + len(variable.type.event)), bool)
     for position, name in enumerate(variable.axes):
         axis = scope.model.axis(name)

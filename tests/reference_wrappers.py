@@ -7,6 +7,7 @@ by distribution functions of scipy, products by numerical integrals of what they
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -127,11 +128,10 @@ class Wrapped:
         (base,) = law.parts
         logs = []
         for call in reversed(law.maps):
-            flow = self.scope.model.net(call.net)
-            contexts = [self._evaluate(a, self.scope) for a in call.args]
-            sizes, given = self.scope.sizes, [value, *contexts]
-            logs.append(each_member(lambda x, *c: flow_to_base(flow, sizes, x, c)[1], given))
-            value = each_member(lambda x, *c: flow_to_base(flow, sizes, x, c)[0], given)
+            inverse = partial(flow_to_base, self.scope.model.net(call.net), self.scope.sizes)
+            given = [value, *(self._evaluate(a, self.scope) for a in call.args)]
+            logs.append(each_member(partial(_part, inverse, 1), given))
+            value = each_member(partial(_part, inverse, 0), given)
         plates, arrays = aligned([self._whole(self.log_density(base, value)), *logs])
         return Named(plates, sum(arrays))
 
@@ -155,6 +155,10 @@ class Wrapped:
             given = {key: f[at] for key, f in zip(names, flat, strict=True)}
             integral[at] = _log_integral(first, len(law.parts), given)
         return Named(plates, total.data - integral)
+
+
+def _part(function: Callable[..., Any], part: int, value: np.ndarray, *rest: np.ndarray) -> Any:
+    return function(value, rest)[part]
 
 
 def _log_integral(

@@ -49,7 +49,8 @@ def compared(case, sides, given):
     for side in sides:
         step, drawn, score = (statistics.median(c) for c in zip(*found[side], strict=True))
         print(
-            f"{case:<9} {side:<7} {1e3 * step:7.2f} ms a step   {1e3 * drawn:8.1f} ms for 2000 draws"
+            f"{case:<9} {side:<7} {1e3 * step:7.2f} ms a step   "
+            f"{1e3 * drawn:8.1f} ms for 2000 draws"
             f"   log likelihood {score:.3f} nats"
         )
     first, *others = sides

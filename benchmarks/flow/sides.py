@@ -129,8 +129,7 @@ def by_zuko(case, x, epochs, seed):
 
 def by_torch(case, x, epochs, seed):
     torch = importlib.import_module("torch")
-    from torch.nn import functional
-
+    functional = torch.nn.functional
     torch.manual_seed(seed)
     given = torch.as_tensor(x, dtype=torch.float32)
 
@@ -143,11 +142,22 @@ def by_torch(case, x, epochs, seed):
             return functional.linear(rows, self.weight * self.mask, self.bias)
 
     entries, units = torch.arange(PIXELS), torch.arange(UNITS) % (PIXELS - 1)
-    net = torch.nn.Sequential(
+    hidden = torch.nn.Sequential(
         Masked(units.unsqueeze(-1) >= entries),
         torch.nn.ReLU(),
         Masked(entries.unsqueeze(-1) > units),
     )
+    direct = Masked(entries.unsqueeze(-1) > entries)  # as `made` of gendsl has it
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.direct = hidden, direct
+
+        def forward(self, rows):
+            return self.hidden(rows) + self.direct(rows)
+
+    net = Net()
 
     def loss(rows):
         return functional.binary_cross_entropy_with_logits(net(rows), rows, reduction="none").sum(

@@ -2,10 +2,10 @@
 
 ``make bench-tabular``, or ``python benchmarks/flow/tabular.py [--sets NAME...] [--splits N]``. The
 sets come with scikit-learn. A tenth of the rows is for testing, three times anew; columns are
-standardised by the rows to learn from, those that take few values are left out, and so is the later
-one of two that are nearly proportional. `masked` and `centred` are flows of gendsl, the second on
-top of the affine flow that begins at the covariance. Numbers are test log likelihoods, nats a row,
-their means over the splits. Nothing is asserted.
+standardised by the rows to learn from, those that take few values are left out, and so is the
+later one of two that are nearly proportional. `masked` and `centred` are flows of gendsl, the
+second on top of the affine flow that begins at the covariance. Numbers are test log likelihoods,
+nats a row, their means over the splits. Nothing is asserted.
 """
 
 import argparse

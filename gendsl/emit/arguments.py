@@ -11,6 +11,7 @@ from gendsl.emit.setting import ELLIPSIS, FULL, Setting
 from gendsl.emit.sites import has_children
 from gendsl.ir import nodes as ir
 from gendsl.ir.laws import tied_axes
+from gendsl.types import Index
 
 __all__ = ["Arguments", "aligned_data", "computed_sizes", "is_imputed", "present_steps"]
 
@@ -46,6 +47,11 @@ class Arguments:
             tuple(v.name for v in observed if is_imputed(model, v)),
             names.modules if names.nets else None,
         )
+
+    def numbers(self, model: ir.Model) -> tuple[str, ...]:
+        """The arguments that are real numbers for the program, and not members of plates."""
+        given = (*self.inputs, *self.observed)
+        return tuple(a for v, a in given if not isinstance(model.variable(v).type.support, Index))
 
     def signature(self, kept: str | None, recovered: str | None) -> ast.arguments:
         """Keywords alone; what is observed may be left out, and is drawn then."""

@@ -22,6 +22,10 @@ READ = """if __name__ == "__main__":  # python model.py data.npz
         data[name] = int(value) if whole else torch.as_tensor(value)
 """
 
+NUMBERS = """    for name in data.keys() & {names}:
+        data[name] = torch.as_tensor(data[name]).double()
+"""
+
 NUTS = """    kernel = NUTS({model})
     mcmc = MCMC(kernel, num_samples=1000, warmup_steps=1000)
     mcmc.run(**data)
@@ -48,7 +52,8 @@ LEARNING = """    pyro.set_rng_seed(0)
             print(step, loss)
 """
 
-BATCHES = """    pyro.set_rng_seed(0)
+BATCHES = """    data.setdefault("{size}", len(data["{first}"]))
+    pyro.set_rng_seed(0)
 {nets}    svi = SVI(model, {guide}, {optimiser}({{"lr": {rate}}}), {elbo})
     for epoch in range({epochs}):  # of {what}, in batches of {batch} rows
         loss = 0.0
@@ -97,6 +102,7 @@ def main_part(
     nets: str = "",
     kept: str = "",
     batches: tuple[str, tuple[str, ...]] | None = None,
+    numbers: tuple[str, ...] = (),
 ) -> str:
     """How to run the program by itself, by the method of the plan.
 
@@ -110,6 +116,7 @@ def main_part(
         kept: the argument that holds them.
         batches: the argument that is the number of rows, and those that have rows, where they may
             be taken in batches.
+        numbers: the arguments that are numbers, for steps, whatever numbers the file has.
     """
     before = _indented(summing)
     if tied and plan.method is not None:
@@ -120,11 +127,11 @@ def main_part(
         case "enumeration":
             return _text([SUMMING], before + EXACT)
         case "mle" if plan.by_steps:
-            return _learning(plan, _indented(nets), nesting, batches, kept)
+            return _learning(plan, _indented(nets), nesting, batches, kept, numbers)
         case "mle" | "map":
             return _optimum(plan, max(1, nesting), moving, before)
         case "svi":
-            return _learning(plan, _indented(nets), nesting, batches, kept)
+            return _learning(plan, _indented(nets), nesting, batches, kept, numbers)
         case _:
             return _text([], SIMULATION)
 
@@ -161,6 +168,7 @@ def _learning(
     nesting: int,
     batches: tuple[str, tuple[str, ...]] | None,
     kept: str,
+    numbers: tuple[str, ...],
 ) -> str:
     given = plan.options
     optimiser = OPTIMISERS[str(given["optimiser"])]
@@ -192,13 +200,20 @@ def _learning(
         size, names = batches
         body = BATCHES.format(
             size=size,
+            first=next((n for n in names if f"{n}_known" not in names), names[0]),
             names=names,
             batch=asked or (LIKELIHOOD_ROWS if plan.method == "mle" else ROWS),
             epochs=given["epochs"] or EPOCHS,
             **terms,
         )
     buffers = BUFFERS.format(argument=kept) if nets else ""
-    return _text(imports, body + KEPT.format(buffers=buffers))
+    cast = NUMBERS.format(names=_set_of(numbers)) if numbers else ""
+    return _text(imports, cast + body + KEPT.format(buffers=buffers))
+
+
+def _set_of(names: tuple[str, ...]) -> str:
+    """A set display, in order."""
+    return "{" + ", ".join(map(repr, names)) + "}"
 
 
 def _decay(plan: Plan) -> str:

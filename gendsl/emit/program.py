@@ -261,6 +261,7 @@ def _main(model: ir.Model, plan: Plan, setting: Setting, arguments: Arguments) -
         nets=new_networks(nets, model, setting, arguments),
         kept=arguments.nets or "",
         batches=batched_arguments(model, plan, arguments),
+        numbers=arguments.numbers(model),
     )
 
 

@@ -24,8 +24,9 @@ CODES: dict[str, tuple[str, str]] = {
         "`encode` gives the law of the latents for rows of data, `decode` the means of the "
         "observed variables for given latents, `generate` new rows. They need a latent to encode; "
         "numbers for every latent, in its declared shape and within its type, and for nothing "
-        "else; a plate of rows to generate; and inputs for as many rows as are asked for. The "
-        "message says which of these does not hold.",
+        "else; a plate of rows to generate; inputs for as many rows as are asked for; and, where "
+        "a `length` is given, a sequence. Rows of which all values may be missing need some value "
+        "all the same. The message says which of these does not hold.",
     ),
     "GD863": (
         "probabilities of binary data outside 0 to 1",
@@ -79,9 +80,11 @@ CODES: dict[str, tuple[str, str]] = {
     "GD874": (
         "values that a prediction would not use",
         "`predict` draws new rows: their latents come from the prior, whatever is known of what "
-        "they would generate. What the guide makes of given values is told by `encode`, "
-        "`reconstruct` and, where some are missing, `impute`. Members whose labels the fit knew "
-        "keep their posterior.",
+        "they would generate. `generate` draws them given observed variables that depend on "
+        "nothing random, such as labels of classes, and given no others. What the guide makes of "
+        "given values is told by `encode`, `reconstruct` and, where some are missing, `impute`; "
+        "without latents `log_prob` scores rows. Members whose labels the fit knew keep their "
+        "posterior.",
     ),
     "GD865": (
         "options of svi that do not go together",

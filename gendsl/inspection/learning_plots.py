@@ -166,7 +166,8 @@ def plot_codes(
         DataError: GD871, a code has one number, or there are not as many labels as rows.
     """
     if codes.shape[1] < 2:
-        raise _no_picture(f"a code of `{name}` is one number; a scatter plot needs two")
+        message = f"a code of `{name}` is one number; a scatter plot needs two"
+        raise _no_picture(message, "`var_names` chooses another latent")
     if labels is not None and len(labels) != len(codes):
         raise _no_picture(f"there are {len(codes)} rows, but {len(labels)} labels")
     chosen = np.unique(np.linspace(0, len(codes) - 1, min(POINTS, len(codes))).round().astype(int))

@@ -332,7 +332,7 @@ vae.gen:7:9: error[GD721]: `x` (`x` of the TensorDataset) has the shape (6, 2), 
     |         ^
 """,
     "GD732": """\
-vae.gen:4:7: error[GD732]: `c` (`c` of the TensorDataset) lacks 1 of 6 values: row 3 (counted from 1)
+vae.gen:4:7: error[GD732]: `c` (`c` of the TensorDataset) lacks 1 of 6 values: row 2 (counted from 0)
   4 | input c[n]: real
     |       ^
 help: leave those rows out, or fill them in: an input must be known

@@ -12,6 +12,7 @@ from scipy.stats import norm
 import gendsl
 from gendsl.diagnostics import GenError
 from gendsl.runtime.variational import learning
+from gendsl.runtime.variational.informing import information
 from gendsl.runtime.variational.judging import judge_variational
 from gendsl.runtime.variational.quality import course, effective_shares, pareto_shapes
 
@@ -224,3 +225,19 @@ def test_a_loss_that_is_not_finite_is_located():
         gendsl.compile(text).fit({"y": [1.0]}, infer="svi", epochs=50, progress=False)
     assert caught.value.diagnostics[0].code == "GD850"
     assert "log_likelihood.y" in str(caught.value)
+
+
+def test_the_information_of_a_discrete_latent():
+    """Mutual information of a value with its row: log K of certain ones, 0 of equal laws."""
+    certain, equal = np.eye(4), np.full((4, 4), [0.1, 0.2, 0.3, 0.4])
+    assert information(certain, 0, listed=True) == pytest.approx(np.log(4))
+    assert information(equal, 0, listed=True) == pytest.approx(0, abs=1e-12)
+    bits = np.array([[0.0, 0.5], [1.0, 0.5]])  # rows first: one bit certain, one the same
+    assert information(bits, 0, listed=False) == pytest.approx(np.log(2))
+    assert information(bits.T, 1, listed=False) == pytest.approx(np.log(2))
+
+
+@pytest.mark.parametrize(("amount", "named"), [(0.01, True), (0.6, False)])
+def test_a_collapsed_discrete_latent_is_named(amount, named):
+    facts = {"elbo": -1.0, "rows": 100, "rows_of": "n", "information k": amount}
+    assert ("The posterior of `k` has collapsed" in str(judge_variational(facts))) == named

@@ -139,7 +139,9 @@ def _collated(dataset: Dataset[Any], chosen: list[int]) -> object:
             try:
                 default_collate([items[0], item])
             except (RuntimeError, TypeError, KeyError, ValueError):
-                message = f"item {number} of the data set (counted from 0) is not like item {first}"
+                message = (
+                    f"item {number} of the data set (counted from 0) is not like item {first}"
+                )
                 remedy = "all items have the same parts, shapes and types of numbers"
                 raise refuse_source(message, remedy) from error
         raise refuse_source(f"items cannot be put together: {error}") from error

@@ -10,7 +10,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from gendsl.graph.recursion import turns
 from gendsl.ir import nodes as ir
+from gendsl.ir.traversal import references, variable_expressions
 from gendsl.runtime.objectives import Estimate, ObjectiveError, Site, Sites
 from gendsl.runtime.objectives.aggregated import aggregated_densities, discrepancy
 from gendsl.runtime.variational.learning import Inference
@@ -67,11 +69,12 @@ Numbers = dict[str, Estimate]
 
 
 def aggregated(
-    inference: Inference, model: ir.Model
+    inference: Inference, model: ir.Model, guide: ir.Model | None
 ) -> tuple[dict[str, np.ndarray], int, tuple[Numbers, Numbers, Numbers, dict[str, str]]]:
     """Draws of latents of rows, of how many, and the numbers of `Aggregated`."""
     rows = inference.rows
     given, count = rows.spaced(ROWS)
+    turning = frozenset(v.name for group in turns(guide) for v in group) if guide else frozenset()
     sites = inference.light.sites(given, 1, count, rows.total)
     kl: Numbers = {}
     information: Numbers = {}
@@ -81,8 +84,9 @@ def aggregated(
         if not site.local:
             continue
         try:
-            _verify_even(inference, model, site, given)
+            _verify_even(inference, model, site, given, turning)
             kl[site.name], information[site.name] = _divergence(sites, site)
+            _verify_own_prior(model, site)
             mmd[site.name] = _mmd(sites, site)
         except ObjectiveError as error:
             refused[site.name] = str(error)
@@ -96,12 +100,17 @@ def aggregated(
 
 
 def _verify_even(
-    inference: Inference, model: ir.Model, site: Site, given: Mapping[str, object]
+    inference: Inference,
+    model: ir.Model,
+    site: Site,
+    given: Mapping[str, object],
+    turning: frozenset[str],
 ) -> None:
-    """Refuse latents along sequences whose lengths differ.
+    """Refuse latents along sequences whose lengths differ, or that are drawn step after step.
 
     Raises:
-        ObjectiveError: the guide's law of a row has no density at the latents of another.
+        ObjectiveError: the guide's law of a row has no density at the latents of another, or is
+            itself given draws.
     """
     arguments = dict(inference.light.program.inputs)
     axes = model.variable(site.name.partition("[")[0]).axes
@@ -113,6 +122,22 @@ def _verify_even(
                 "rows: the guide's law for one row has no density at the values of another; rows "
                 "of the same length have one"
             )
+    if site.name in turning:
+        raise ObjectiveError(
+            f"the guide of {site.name} at a step is given its draws at earlier ones; that of "
+            "steps which are independent given the data would have a density"
+        )
+
+
+def _verify_own_prior(model: ir.Model, site: Site) -> None:
+    """Refuse to draw from a prior whose steps are given those of the guide's draws.
+
+    Raises:
+        ObjectiveError: the latent depends on itself.
+    """
+    variable = model.variable(site.name.partition("[")[0])
+    if variable.name in references(*variable_expressions(variable)):
+        raise ObjectiveError(f"MMD^2: the prior of {site.name} at a step depends on earlier ones")
 
 
 def _divergence(sites: Sites, site: Site) -> tuple[Estimate, Estimate]:
