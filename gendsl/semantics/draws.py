@@ -155,10 +155,9 @@ def _no_distribution(ctx: Context, name: ast.Name, call: ast.Call) -> Poisoned:
     with ctx.report.containing():
         ctx.all_typed(a.value for a in call.arguments)  # what is wrong in them is reported too
     if word == "nearest":  # a point, as in a VQ-VAE
-        remedy = "what it computes is no distribution: `guide k = nearest(x, codebook, p)`"
-        raise ctx.report.error(
-            "GD111", f"no distribution is called `{word}`", name.span, help=remedy
-        )
+        computed = "what it computes is no distribution: `guide k = nearest(x, codebook, p)`"
+        message = f"no distribution is called `{word}`"
+        raise ctx.report.error("GD111", message, name.span, help=computed)
     remedy = distribution_remedy(word) or ctx.scope.suggestion(word, KNOWN, LATER)
     return ctx.report.unknown(
         "GD111",

@@ -80,3 +80,11 @@ def test_other_fits_are_scored_by_rows_that_they_have_not_seen(cli, folder):
     assert cli("score", "point").status == 2
     assert "log predictive density" in cli("score", "point", "--data", "line.csv").out
     assert "was not learned by steps" in cli("encode", "point", "-o", "codes.npz").err
+
+
+def test_what_comes_next_and_what_has_no_picture(run, cli):
+    done = cli("fit", "images.gen", "--data", "x=images.npy", "--out", "two", "--epochs", 1)
+    assert "next: gendsl plot two\n      gendsl encode two --data NEW -o codes.npz\n" in done.out
+    assert "predict" not in done.out
+    assert "no latents.png: the rows of `x` were read in batches" in cli("plot", "run").err
+    assert "did you mean `--learning-rate`?" in cli("fit", "images.gen", "--lr", 1).err

@@ -405,6 +405,14 @@ REFUSED = [
         "`real[50]` has 50 entries, which are no square image: say `height` and `channels`",
     ),
     (
+        "conv_decoder",
+        {},
+        [port(2)],
+        {"": port(15)},  # 3 by 5
+        False,
+        "`real[15]` has 15 entries, which are no square image: say `height` and `channels`",
+    ),
+    (
         "conv_encoder",
         {"height": 7, "channels": 2},
         [port(50)],

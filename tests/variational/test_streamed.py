@@ -246,3 +246,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     out = subprocess.run(run, capture_output=True, text=True, check=True)
     small, large = map(float, out.stdout.split())
     assert large < small + 150, "MiB, for another 350 MB of data"
+
+
+def test_rows_held_out_are_those_of_the_same_data_given_again(tmp_path):
+    given = npy(tmp_path)
+    fit = gendsl.compile(TEXT).fit(given, held_out=0.2, **QUICK)
+    fit.save(tmp_path / "run")
+    again = gendsl.load_fit(tmp_path / "run")
+    expected = fit.score(rows="held_out", particles=5, seed=1)
+    found = again.score(given, rows="held_out", particles=5, seed=1)
+    assert found.elbo.rows == 30
+    assert found.elbo.mean == expected.elbo.mean
+    other = {name: array[:40] for name, array in DATA.items()}
+    with pytest.raises(DataError, match="GD873.*\n.*had 150 rows"):
+        again.score(other, rows="held_out")

@@ -11,6 +11,8 @@ from scipy.stats import norm
 
 import gendsl
 from gendsl.diagnostics import GenError
+from gendsl.runtime.results import build_tree
+from gendsl.runtime.summary import summarise
 from gendsl.runtime.variational import learning
 from gendsl.runtime.variational.informing import information
 from gendsl.runtime.variational.judging import judge_variational
@@ -241,3 +243,11 @@ def test_the_information_of_a_discrete_latent():
 def test_a_collapsed_discrete_latent_is_named(amount, named):
     facts = {"elbo": -1.0, "rows": 100, "rows_of": "n", "information k": amount}
     assert ("The posterior of `k` has collapsed" in str(judge_variational(facts))) == named
+
+
+def test_many_missing_values_are_a_sentence_and_not_rows():
+    posterior = {"a": RNG.normal(size=(1, 10)), "y_missing": RNG.normal(size=(1, 10, 25))}
+    attrs = {"elbo": -1.0, "rows": 100, "rows_of": "n"}
+    shown = summarise(build_tree({"posterior": posterior}, {}, {}, attrs), kind="variational")
+    assert list(shown.table.index) == ["a"]
+    assert "`y` is missing 25 times, and has a law each time" in shown.caption
