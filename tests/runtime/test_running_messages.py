@@ -18,7 +18,7 @@ QUICK = {"chains": 1, "draws": 20, "warmup": 20, "progress": False}
 
 TEXTS = {
     "m": "latent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, 1)",
-    "param": "param s: positive\nlatent k: index(2) ~ Categorical([0.5, 0.5])\nlatent m ~ Normal(0, 1)\nobserve y[n] ~ Normal(m, s)",
+    "param": "plate state = 2  sequence t\ninput move[state]: simplex[state]\nparam s: positive\nlatent m[state] ~ Normal(0, 1)\nlatent k[0]: index(state) ~ Categorical([0.5, 0.5])\nlatent k[t]: index(state) ~ Categorical(move[k[t-1]])\nobserve x[t] ~ Normal(m[k], s)",
     "nothing": "observe y[n] ~ Normal(0, 1)",
     "members": "plate g\ninput k[n]: index(g)\nparam a[g]: real\nobserve y[n] ~ Normal(a[k], 1)",
     "narrow": "latent m ~ Normal(0, 1)\nobserve y[n]: positive ~ Normal(m, 1e-200)",
@@ -127,13 +127,13 @@ EXPECTED = {
 param.gen:1:7: error[GD610]: no method of this version can infer this model
   1 | model M
     |       ^
-  3 | param s: positive
+  5 | param s: positive
     |       ^ param `s`
-  4 | latent k: index(2) ~ Categorical([0.5, 0.5])
-    |        ^ latent `k`
-  5 | latent m ~ Normal(0, 1)
+  6 | latent m[state] ~ Normal(0, 1)
     |        ^ latent `m`
-help: the reasons are: map: gives the mode alone, which says nothing of uncertainty; `infer map` asks for it; enumeration: `m` is continuous, and enumeration needs finitely many values; exact: `s` is a param, learned as a point; mle: the likelihood needs `m` integrated out, which takes amortised or variational inference; nuts: `s` is a param, learned as a point; give it a prior with `latent`; svi: `k` is discrete, and this version sums nothing out under a guide
+  7 | latent k[0]: index(state) ~ Categorical([0.5, 0.5])
+    |        ^ latent `k`
+help: the reasons are: map: gives the mode alone, which says nothing of uncertainty; `infer map` asks for it; contrastive_divergence: no energy has a log Z that depends on something learned; enumeration: `m` is continuous, and enumeration needs finitely many values; exact: `s` is a param, learned as a point; mle: the likelihood needs `m` integrated out, which takes amortised or variational inference; noise_contrastive: no energy has a log Z that depends on something learned; nuts: `s` is a param, learned as a point; give it a prior with `latent`; ratio_matching: no energy has a log Z that depends on something learned; score_matching: no energy has a log Z that depends on something learned; svi: there are hidden Markov chains
 """,
     "GD611": """\
 nothing.gen:1:7: error[GD611]: nothing in this model is unknown: there is no posterior
