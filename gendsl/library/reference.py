@@ -291,7 +291,7 @@ def architecture_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-PAGES = {
+PAGES: Mapping[str, Callable[[], str]] = {
     "architectures.md": architecture_page,
     "distributions.md": distribution_page,
     "functions.md": function_page,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from gendsl.runtime.energies.noise import independent_noise, normal_noise
 from gendsl.runtime.energies.packing import Packed
 from gendsl.runtime.energies.steps import (
     Contrastive,
+    Kind,
     Likelihood,
     Matching,
     Memory,
@@ -87,10 +89,10 @@ def objective_of(plan: Plan, task: Task) -> Objective:
             return Likelihood(normal=task.facts.quadratic)
         case "contrastive_divergence":
             persistent = options["start"] == "chains"
-            count = int(options["chains"] or 100) if persistent else 0
+            count = _whole(options, "chains", 100) if persistent else 0
             kernel = kernel_of(task, options)
             anew = float(options["anew"] or 0.0)
-            return Contrastive(kernel, int(options["sweeps"]), count, anew)
+            return Contrastive(kernel, _whole(options, "sweeps", 1), count, anew)
         case "score_matching":
             return _matching(options, task)
         case "noise_contrastive":
@@ -98,13 +100,19 @@ def objective_of(plan: Plan, task: Task) -> Objective:
     return Ratios()
 
 
+def _whole(options: Mapping[str, object], name: str, default: int) -> int:
+    value = options[name]
+    return value if isinstance(value, int) and value else default
+
+
 def _matching(options: Mapping[str, object], task: Task) -> Matching:
     kind = options["kind"]
     if kind is None:
         width = _packed(task).shape[1]
         kind = "exact" if width <= EXACT_UP_TO else "sliced"
-    sigma, directions = options["sigma"], options["directions"]
-    return Matching(kind, float(sigma or DENOISING), int(directions or 1))  # type: ignore[arg-type]
+    sigma = options["sigma"] or DENOISING
+    directions = _whole(options, "directions", 1)
+    return Matching(cast(Kind, kind), float(cast(float, sigma)), directions)
 
 
 def _noise(options: Mapping[str, object], task: Task) -> Noise:
@@ -113,7 +121,7 @@ def _noise(options: Mapping[str, object], task: Task) -> Noise:
     law = independent_noise(x, 1) if binary else normal_noise(x, 1)
     kind = "independent bits" if binary else "a normal law"
     log_z = torch.zeros(()).requires_grad_()
-    return Noise(law, int(options["ratio"] or 1), log_z, f"{kind} fitted to the data")  # type: ignore[call-overload]
+    return Noise(law, _whole(options, "ratio", 1), log_z, f"{kind} fitted to the data")
 
 
 def _packed(task: Task) -> Tensor:

@@ -30,6 +30,7 @@ from gendsl.runtime.training.settings import Losses
 
 __all__ = [
     "Contrastive",
+    "Kind",
     "Likelihood",
     "Matching",
     "Memory",
@@ -41,6 +42,10 @@ __all__ = [
 
 Memory = dict[str, Tensor]
 """State that lasts from step to step, such as chains."""
+
+
+Kind = Literal["exact", "sliced", "finite_difference", "denoising"]
+"""How the divergence of a score is found, or that the data are noised."""
 
 
 class Objective(Protocol):
@@ -199,7 +204,7 @@ class Matching:
         directions: of sliced score matching.
     """
 
-    kind: Literal["exact", "sliced", "finite_difference", "denoising"]
+    kind: Kind
     sigma: float = 0.1
     directions: int = 1
 
