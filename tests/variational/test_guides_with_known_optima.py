@@ -252,9 +252,9 @@ def test_constants_of_the_data_are_those_of_all_rows():
     found = fit(CENTRED, data, infer="svi", **options)
     for name in known:
         np.testing.assert_allclose(found.estimate[name], known[name], atol=2e-3)
-    new = found.decode({}, {"x": x[:2]}).y
+    new = found.predict({"x": x[:2]}, draws=4000, seed=1).y.mean(("chain", "draw"))
     expected = found.estimate.a.item() + found.estimate.b.item() * (x[:2] - x.mean())
-    np.testing.assert_allclose(new, expected, atol=1e-5)
+    np.testing.assert_allclose(new, expected, atol=0.1)  # 6 standard errors; else 4.6 off
 
 
 def counts():
