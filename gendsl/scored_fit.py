@@ -222,10 +222,13 @@ class ScoredFit(Prepared):
         error = found.log_likelihood.standard_error
         rows = found.log_likelihood.rows
         kind = "a lower bound" if not found.points else "no bound: a guide is a point"
+        kind += f", importance weighted with {found.particles} particles a row"
+        if found.exact:  # nothing is drawn
+            kind = "a lower bound: whole numbers are dequantised" if found.dequantised else "exact"
         return Evaluation(
             found.log_likelihood.total,
             float("nan") if error is None else error * rows,
             rows,
             {},
-            f"{kind}, importance weighted with {found.particles} particles a row",
+            kind,
         )

@@ -188,3 +188,12 @@ energy -(v @ b)
     )
     rate = rows.mean(0)
     assert np.allclose(fit.estimate["b"].to_numpy(), np.log(rate / (1 - rate)), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [({"held_out": 0.2}, "has a gradient alone"), ({"patience": 3}, "`held_out` sets aside")],
+)
+def test_rows_held_out_do_not_stop_what_has_no_objective(given, why):
+    with pytest.raises(gendsl.DataError, match=why):
+        gendsl.compile(BIASED).fit({"v": ROWS}, **{**CHAINS, "epochs": 2, **given})

@@ -47,6 +47,7 @@ from gendsl.runtime.variational.learning import (
     training_options,
     unvalidated,
 )
+from gendsl.runtime.variational.objective import together
 from gendsl.runtime.variational.quality import course
 from gendsl.runtime.variational.recorded import Recorder
 from gendsl.runtime.variational.rows import Rows
@@ -82,8 +83,19 @@ def task_of(executable: Executable, model: ir.Model, learned: Learned) -> Task:
 
 
 def objective_of(plan: Plan, task: Task) -> Objective:
-    """What is trained."""
+    """What is trained.
+
+    Raises:
+        DataError: GD865, options that do not go together.
+    """
     options = plan.options
+    if options["patience"] is not None and not options["held_out"]:
+        raise together(
+            "`patience` waits for rows that `held_out` sets aside: set it too", task.model
+        )
+    if options["held_out"] and plan.method == "contrastive_divergence":
+        why = "`held_out` needs an objective, and contrastive divergence has a gradient alone"
+        raise together(why, task.model)
     match plan.method:
         case "mle":
             return Likelihood(normal=task.facts.quadratic)

@@ -41,9 +41,11 @@ class Constant:
         value: the number.
         standard_error: of an estimate, None for an exact one.
         kind: ``exact``, ``learned``, or ``annealed``.
-        upper: of an annealed one the estimate backwards, where samples of the model were at hand:
-            forwards the expectation is below log Z, backwards above.
-        effective: of an annealed one the effective number of chains.
+        upper: of an annealed one the estimate backwards from the chains of the training, where
+            there are some: forwards the expectation of Z's logarithm is below log Z, backwards
+            above if these were exact draws of the model, which chains need not be.
+        effective: of an annealed one the effective number of chains. Neither way sees a part of
+            the model that no chain visits, and neither error tells.
     """
 
     value: float
