@@ -161,3 +161,13 @@ energy -y * (a + b * z)
     assert np.allclose(fit.log_prob().to_numpy(), expected, atol=1e-3)
     with pytest.raises(gendsl.DataError, match="GD886"):
         fit.log_z()
+
+
+def test_a_training_that_stopped_far_from_the_optimum_is_told():
+    """Noise contrast has a plateau where params begin far from the data."""
+    fit = gendsl.compile(NATURAL).fit(
+        {"x": X}, infer="noise_contrastive", epochs=3, learning_rate=0.2, **QUICK
+    )
+    assert abs(fit.tree.attrs["log_z"] - fit.tree.attrs["log_z_exact"]) > 0.25
+    assert fit.summary().verdict.status == "do not trust"
+    assert "the learned energy" in str(fit.summary().verdict)

@@ -17,6 +17,7 @@ from gendsl.ir import nodes as ir
 from gendsl.runtime.backend import tensors
 from gendsl.runtime.energies.checking import equilibrium, least_precision, without_constant
 from gendsl.runtime.energies.density import Weigher
+from gendsl.runtime.energies.exact import log_constant
 from gendsl.runtime.energies.kernels import kernel_of
 from gendsl.runtime.energies.noise import independent_noise, normal_noise
 from gendsl.runtime.energies.packing import Packed
@@ -208,6 +209,10 @@ def fit_energy(setting: Setting) -> Outcome:
         if isinstance(objective, Noise):
             learned.state["log_z"] = objective.log_z.detach()
             attrs["log_z"] = float(objective.log_z.detach())
+            if task.facts.quadratic and not task.conditional:
+                given, _ = task.rows.spaced(1)
+                exact = log_constant(task, task.arguments_of(given), normal=True)
+                attrs["log_z_exact"] = float(exact.detach().reshape(-1)[0])
         attrs |= _judged(task, objective, result, step)
         params = learned.values(tuple(v.name for v in model.of_role("param")))
     groups: Groups = {ESTIMATE: params}

@@ -24,6 +24,10 @@ R_HAT = 1.1
 """Chains of samples with a larger one have not forgotten where they began."""
 
 
+APART = 0.25
+"""Nats between a learned log Z and the exact one from which on a training has failed."""
+
+
 def energy_caption(attrs: Mapping[Any, Any]) -> str:
     """What the numbers are, in words."""
     text = (
@@ -72,6 +76,14 @@ def _ended(attrs: Mapping[Any, Any]) -> Iterator[Finding]:
         yield Finding("do not trust", "The objective at the end is not a finite number.")
     if not isfinite(float(attrs.get("log_likelihood", 0.0))):
         yield Finding("do not trust", "The log likelihood at the end is not a finite number.")
+    if "log_z_exact" in attrs:
+        learned, exact = float(attrs["log_z"]), float(attrs["log_z_exact"])
+        if not abs(learned - exact) < APART:
+            yield Finding(
+                "do not trust",
+                f"The learned log Z is {learned:.4g}, but that of the learned energy {exact:.4g}: "
+                "the training did not come to the optimum.",
+            )
     skipped = int(attrs.get("skipped_steps", 0))
     if skipped:
         steps = "1 step was" if skipped == 1 else f"{skipped} steps were"
